@@ -1,0 +1,1 @@
+"""Where a defect may be: the foreground, and the shapes of masks."""

@@ -1,0 +1,86 @@
+"""A sample and its facts: what stands in a shard beside the pixels, with a fixed and typed schema."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.scene import Scene
+
+FORMAT_VERSION = 1
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Facts(BaseModel):
+    """The record of one sample (`KEY.json`): every field always present, never null, one JSON type each.
+
+    Lengths are pixels of the written image, boxes ``[left, top, right, bottom]`` with the last two excluded.
+    ``params`` is one JSON string with all that a replay needs: how the normal image was prepared, the
+    foreground rule, and every number the method drew.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: int
+    fingerprint: str
+    """Hash of the plan that made the sample."""
+    seed: int
+    index: int
+    key: str
+    category: str
+    split: Literal["fit", "heldout"]
+    source_path: str
+    """Path of the normal image, relative to the source's root."""
+    source_sha256: str
+    height: int
+    width: int
+    channels: int
+    label: int
+    """0 normal, 1 anomalous; the same number as `KEY.cls`."""
+    outcome: Literal["normal", "anomalous", "rejected"]
+    """``rejected``: no attempt passed the judge, so the sample was left normal."""
+    reason: str
+    """Why the last attempt failed; empty unless rejected."""
+    attempts: int
+    method: str
+    """The synthesizer asked for; ``none`` for a sample that was to be normal."""
+    strength: float
+    """``delta`` (opacity, weight of the anomaly) or ``s`` (diffusion); 0 for a normal sample."""
+    strength_kind: Literal["delta", "s", "none"]
+    paired: bool
+    """Whether a normal image exists that equals the sample outside the mask."""
+    box: list[int]
+    area_pixels: int
+    area: float
+    """Share of the image that the mask covers, 0–1."""
+    contrast: float
+    """Mean over the mask of the largest channel change, grey levels."""
+    contrast_mean: float
+    """Mean over the mask and the channels of the absolute change, grey levels."""
+    contrast_lab: float
+    """Mean over the mask of the CIE 1976 colour difference (Lab, D65)."""
+    foreground_kind: Literal["texture", "object"]
+    foreground_area: float
+    """Share of the image that is foreground, 0–1."""
+    foreground_overlap: float
+    """Share of the defect, as drawn, that lay on the foreground before it was clipped to it; 0 if normal."""
+    params: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One finished sample: ``image`` (H, W, C), ``mask`` (H, W) with 0 and 255, both uint8."""
+
+    facts: Facts
+    image: Pixels
+    mask: Pixels
+    scene: Scene
+    """The normal image it was made from, as prepared: ``scene.image`` (H, W, C) uint8."""
+
+    @property
+    def normal(self) -> Pixels:
+        """The paired normal image (H, W, C) uint8."""
+        return self.scene.image
