@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.colour_difference import lab_difference
 from synthgen.scene import Pixels, Scene
 
 MIN_MASK_PIXELS = 8
@@ -50,10 +51,20 @@ class Verdict:
 
 
 def blend(anomaly: Pixels, normal: Pixels, alpha: Pixels) -> Pixels:
-    """(alpha * anomaly + (255 - alpha) * normal) / 255, rounded, in exact integer arithmetic."""
-    weight = alpha[..., None].astype(np.uint16)
-    total = anomaly * weight + normal * (255 - weight) + 128
-    return ((total + (total >> 8)) >> 8).astype(np.uint8)
+    """(alpha * anomaly + (255 - alpha) * normal) / 255, rounded, in exact integer arithmetic.
+
+    ``anomaly`` and ``normal`` are (h, w, C), ``alpha`` is (h, w), all uint8.
+    """
+    weight = cv2.merge([alpha] * normal.shape[2]).reshape(normal.shape).astype(np.uint16)
+    total = anomaly * weight
+    np.subtract(255, weight, out=weight)
+    weight *= normal
+    total += weight
+    total += 128
+    # Exact division by 255 of numbers below 2^16.
+    total += total >> 8
+    total >>= 8
+    return total.astype(np.uint8)
 
 
 def composite(scene: Scene, defect: Defect) -> Composite:
@@ -79,40 +90,44 @@ def composite(scene: Scene, defect: Defect) -> Composite:
     return Composite(image, mask, (left, top, left + width, top + height), drawn)
 
 
-def judge(scene: Scene, result: Composite, min_contrast: float) -> Verdict:
+def judge(scene: Scene, result: Composite, min_contrast: float, min_overlap: float) -> Verdict:
     """Measure a composite and say whether labelling it anomalous would be true.
 
     ``min_contrast`` is the least mean, over the mask, of the largest channel change, in grey levels;
-    0 switches the visibility check off.
+    0 switches the visibility check off. ``min_overlap`` is the least share of the defect as drawn that lies
+    on the foreground.
     """
     left, top, right, bottom = result.box
     region = (slice(top, bottom), slice(left, right))
-    inside = result.mask[region] > 0
-    area = int(np.count_nonzero(inside))
+    inside = np.flatnonzero(result.mask[region])
+    area = len(inside)
     if area < MIN_MASK_PIXELS:
         return Verdict("empty mask", area, 0.0, 0.0, 0.0, 0.0)
-    before, after = scene.image[region][inside], result.image[region][inside]
+    before, after = (_pixels_at(image[region], inside) for image in (scene.image, result.image))
     change = cv2.absdiff(before, after)
-    largest = change.max(axis=1)
-    contrast = float(largest.mean(dtype=np.float64))
-    reason = "" if contrast >= min_contrast else "no visible change"
+    contrast = _largest(change).sum(dtype=np.int64) / area
+    overlap = area / result.drawn_pixels
+    reason = ""
+    if overlap < min_overlap:
+        reason = "too little on the foreground"
+    elif contrast < min_contrast:
+        reason = "no visible change"
     return Verdict(
         reason=reason,
         area_pixels=area,
-        contrast=round(contrast, 4),
-        contrast_mean=round(float(change.mean(dtype=np.float64)), 4),
+        contrast=round(float(contrast), 4),
+        contrast_mean=round(float(change.sum(dtype=np.int64) / change.size), 4),
         contrast_lab=round(lab_difference(before, after), 3),
-        foreground_overlap=round(area / result.drawn_pixels, 6),
+        foreground_overlap=round(overlap, 6),
     )
 
 
-def lab_difference(before: Pixels, after: Pixels) -> float:
-    """Mean CIE 1976 colour difference of two lists of pixels, each (N, C) uint8 with C = 1 or 3."""
-    first, second = _lab(before), _lab(after)
-    return float(np.sqrt(np.square(first - second).sum(axis=1)).mean(dtype=np.float64))
+def _pixels_at(region: Pixels, positions: npt.NDArray[np.intp]) -> Pixels:
+    return np.ascontiguousarray(region).reshape(-1, region.shape[2]).take(positions, axis=0)
 
 
-def _lab(pixels: Pixels) -> npt.NDArray[np.float32]:
-    colour = np.repeat(pixels, 3, axis=1) if pixels.shape[1] == 1 else pixels
-    unit = colour.astype(np.float32) * np.float32(1 / 255)
-    return np.asarray(cv2.cvtColor(unit[:, None, :], cv2.COLOR_RGB2Lab)[:, 0], np.float32)
+def _largest(change: Pixels) -> Pixels:
+    largest = change[:, 0]
+    for channel in range(1, change.shape[1]):
+        largest = np.maximum(largest, change[:, channel])
+    return largest

@@ -1,6 +1,5 @@
 """A plan: a recipe with the world pinned. ``plan + index → sample`` is a pure function."""
 
-from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,8 +1,9 @@
 """What a person asks for: the recipe's models. Reading them from YAML is in ``recipe_file``."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources import AnySource
@@ -41,7 +42,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+    name: Annotated[str, Field(max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     count: Annotated[int, Field(ge=1, le=10**9)]
     source: AnySource
@@ -63,8 +64,16 @@ class Recipe(BaseModel):
     synthesizers: Annotated[list[SerializeAsAny[AnySynthesizer]], Field(min_length=1, max_length=100)]
     output: Output = Output()
 
-    @model_validator(mode="after")
-    def _some_weight(self) -> "Recipe":
-        if sum(synthesizer.weight for synthesizer in self.synthesizers) <= 0:
-            raise ValueError("the weights of the synthesizers sum to 0; give at least one a positive weight")
-        return self
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise ValueError("a name is letters, digits, - and _, and starts with a letter or a digit")
+        return name
+
+    @field_validator("synthesizers")
+    @classmethod
+    def _some_weight(cls, synthesizers: list[AnySynthesizer]) -> list[AnySynthesizer]:
+        if sum(synthesizer.weight for synthesizer in synthesizers) <= 0:
+            raise ValueError("the weights sum to 0; give at least one synthesizer a positive weight")
+        return synthesizers

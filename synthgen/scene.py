@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+
+from synthgen.png import BandedPng
 
 Pixels = npt.NDArray[np.uint8]
 SceneKind = Literal["texture", "object"]
@@ -49,12 +52,25 @@ class Scene:
         return min(self.image.shape[:2]) / 256
 
     @cached_property
+    def png(self) -> BandedPng:
+        """The image's PNG, by whose rows the PNGs of its samples are made."""
+        return BandedPng(self.image)
+
+    @cached_property
     def foreground_box(self) -> tuple[int, int, int, int]:
         """Left, top, width and height of the foreground's bounding box; all 0 if there is no foreground."""
-        import cv2
-
         left, top, width, height = cv2.boundingRect(self.foreground)
         return int(left), int(top), int(width), int(height)
+
+    @cached_property
+    def covers_all(self) -> bool:
+        """Whether every pixel is foreground."""
+        return self.foreground_pixels == self.foreground.size
+
+    @cached_property
+    def mean_colour(self) -> tuple[int, ...]:
+        """Mean grey level of each channel, rounded."""
+        return tuple(round(value) for value in cv2.mean(self.image)[: self.image.shape[2]])
 
     @cached_property
     def foreground_pixels(self) -> int:

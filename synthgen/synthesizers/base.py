@@ -2,31 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.defect import Defect
+from synthgen.ranges import PositiveShareRange, Share
 from synthgen.scene import Scene
 from synthgen.streams import Stream
-
-
-def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"a range is [low, high], and {bounds[0]:g} is above {bounds[1]:g}")
-    return bounds
-
-
-NonNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
-PositiveRange = Annotated[
-    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]], AfterValidator(_ascending)
-]
-NonNegativeRange = Annotated[tuple[NonNegative, NonNegative], AfterValidator(_ascending)]
-ShareRange = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
-Opacity = Annotated[float, Field(gt=0, le=1)]
-OpacityRange = Annotated[tuple[Opacity, Opacity], AfterValidator(_ascending)]
 
 
 class Params(BaseModel):
@@ -47,7 +30,10 @@ class Params(BaseModel):
         return set()
 
 
-class Synthesizer[P: Params](BaseModel):
+P = TypeVar("P", bound=Params)
+
+
+class Synthesizer(BaseModel, Generic[P]):
     """A method with its ranges, as it stands in a recipe.
 
     ``draw`` takes every random decision for one sample; ``make`` is deterministic, works on a batch and
@@ -62,8 +48,14 @@ class Synthesizer[P: Params](BaseModel):
     method: str
     weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """How often the method is used, relative to the others of the recipe."""
-    delta: OpacityRange = (1.0, 1.0)
+    delta: PositiveShareRange = (1.0, 1.0)
     """Opacity of the anomaly (weight of the anomaly), drawn uniformly."""
+    min_overlap: Share = 0.0
+    """Least share of the drawn defect that must lie on the foreground, before it is clipped to it."""
+
+    def collections(self) -> set[str]:
+        """The texture collections that the method draws from; they are pinned in the plan."""
+        return set()
 
     @abstractmethod
     def draw(self, stream: Stream, scene: Scene) -> P:

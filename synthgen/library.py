@@ -1,0 +1,123 @@
+"""The pixels that samples are made of: decoded once, prepared, and kept within a bound of memory."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Generic, Literal, TypeVar
+
+from synthgen.errors import RunError
+from synthgen.freeze import texture_source
+from synthgen.images import UnusableImage, decode, prepare
+from synthgen.plan import NormalImage, Plan, Preparation
+from synthgen.regions.foreground import apply
+from synthgen.scene import Pixels, Scene
+from synthgen.sources import Source
+
+CACHE_BYTES = 192 * 1024 * 1024
+
+V = TypeVar("V")
+
+
+class BoundedCache(Generic[V]):
+    """The most recently used values, up to a sum of bytes."""
+
+    def __init__(self, limit: int, size: Callable[[V], int]) -> None:
+        self._limit, self._size, self._total = limit, size, 0
+        self._values: OrderedDict[Any, V] = OrderedDict()
+
+    def get(self, key: Any, make: Callable[[], V]) -> V:
+        """The value of a key, made and kept where it is not there."""
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        value = self._values[key] = make()
+        self._total += self._size(value)
+        while self._total > self._limit and len(self._values) > 1:
+            self._total -= self._size(self._values.popitem(last=False)[1])
+        return value
+
+
+def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:
+    """Decode a texture and resize it to ``shape`` (H, W, C); 16 bits are scaled by its own range."""
+    pixels = decode(data)
+    deep = (int(pixels.min()), int(pixels.max())) if pixels.dtype.itemsize == 2 else None
+    channels: Literal[1, 3] = 1 if shape[2] == 1 else 3
+    return prepare(pixels, Preparation(size=shape[:2], fit="resize", channels=channels, depth16=deep))
+
+
+class PlanLibrary:
+    """The scenes and textures of a plan, read from where its recipe's source lies."""
+
+    def __init__(self, plan: Plan, cache_bytes: int = CACHE_BYTES) -> None:
+        self._plan = plan
+        self._images = {image.sha256: image for image in plan.images}
+        self._textures = {
+            file.sha256: (collection, file) for collection, files in plan.textures.items() for file in files
+        }
+        self._texture_sources: dict[str, Source] = {}
+        self._scenes: BoundedCache[Scene] = BoundedCache(cache_bytes, _scene_bytes)
+        self._texture_pixels: BoundedCache[Pixels] = BoundedCache(cache_bytes // 3, lambda pixels: pixels.nbytes)
+
+    @cached_property
+    def drawn_from(self) -> list[NormalImage]:
+        """The normal images that become samples, in plan order."""
+        split = self._plan.recipe.split
+        return [image for image in self._plan.images if split in ("all", image.split)]
+
+    @cached_property
+    def _peers(self) -> dict[str, list[str]]:
+        peers: dict[str, list[str]] = {}
+        for image in self.drawn_from:
+            peers.setdefault(image.category, []).append(image.sha256)
+        return peers
+
+    def peers(self, category: str) -> Sequence[str]:
+        """The normal images of one category that may be used, in plan order."""
+        return self._peers[category]
+
+    def scene(self, sha256: str) -> Scene:
+        """The prepared scene of a normal image. Raises RunError where its file is no longer what was pinned."""
+        return self._scenes.get(sha256, lambda: self._read_scene(self._images[sha256]))
+
+    def textures(self, collection: str) -> Sequence[str]:
+        """The pinned pictures of a texture collection, in plan order."""
+        return [file.sha256 for file in self._plan.textures[collection]]
+
+    def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
+        """A texture resized to ``shape`` (H, W, C)."""
+        return self._texture_pixels.get((sha256, shape), lambda: self._read_texture(sha256, shape))
+
+    def _read_scene(self, image: NormalImage) -> Scene:
+        data = pinned_bytes(self._plan.recipe.source.read, image.path, image.sha256)
+        pixels = prepare(decode(data), self._plan.preparation)
+        rule = self._plan.foreground[image.category]
+        if image.foreground_mask:
+            foreground = self._read_mask(image)
+        else:
+            foreground = apply(rule, pixels)
+        return Scene(image.sha256, image.category, rule.kind, pixels, foreground, self)
+
+    def _read_mask(self, image: NormalImage) -> Pixels:
+        raise NotImplementedError
+
+    def _read_texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
+        collection, file = self._textures[sha256]
+        source = self._texture_sources.setdefault(collection, texture_source(collection))
+        return prepare_texture(pinned_bytes(source.read, file.path, sha256), shape)
+
+
+def pinned_bytes(read: Callable[[str], bytes], path: str, expected: str) -> bytes:
+    """Read a file and check that it still is what the plan pinned. Raises RunError."""
+    try:
+        data = read(path)
+    except (OSError, UnusableImage) as error:
+        raise RunError(f"{path}: cannot be read any more ({error}); the plan was made when it could") from error
+    if sha256(data).hexdigest() != expected:
+        raise RunError(f"{path}: changed since the plan was made; restore it, or start in a new directory")
+    return data
+
+
+def _scene_bytes(scene: Scene) -> int:
+    # Twice the image: the encoder keeps its compressed rows beside it.
+    return 2 * scene.image.nbytes + scene.foreground.nbytes

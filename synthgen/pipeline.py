@@ -1,0 +1,175 @@
+"""plan + indices → samples: choose, draw, make, composite, judge."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from synthgen.defect import Composite, Verdict, composite, judge
+from synthgen.library import CACHE_BYTES, PlanLibrary
+from synthgen.plan import NormalImage, Plan
+from synthgen.record import Recorder
+from synthgen.sample import FORMAT_VERSION, Facts, Sample
+from synthgen.scene import Scene
+from synthgen.streams import Stream
+from synthgen.synthesizers.base import Params, Synthesizer
+
+BATCH_SIZE = 32
+
+
+@dataclass(slots=True)
+class Draft:
+    """A sample in the making."""
+
+    index: int
+    image: NormalImage
+    scene: Scene
+    synthesizer: Synthesizer[Any] | None
+    attempts: int = 0
+    params: Params | None = None
+    result: Composite | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the last attempt passed the judge."""
+        return self.verdict is not None and not self.verdict.reason
+
+
+class Pipeline:
+    """Makes the samples of one plan, any of them, in any order. Not for several threads at once."""
+
+    def __init__(
+        self, plan: Plan, device: str = "cpu", batch_size: int = BATCH_SIZE, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self.plan = plan
+        self._device = device
+        self._batch_size = batch_size
+        self._library = PlanLibrary(plan, cache_bytes)
+        self._recorder = Recorder(plan)
+        self._weights = [synthesizer.weight for synthesizer in plan.recipe.synthesizers]
+        self._order = lru_cache(maxsize=4)(self._draw_order)
+
+    def sample(self, index: int) -> Sample:
+        """The sample of one index."""
+        return next(self.samples([index]))
+
+    def samples(self, indices: Iterable[int]) -> Iterator[Sample]:
+        """The samples of the indices, in their order; the batch size changes the speed and nothing else."""
+        remaining = iter(indices)
+        while batch := list(islice(remaining, self._batch_size)):
+            drafts = [self._choose(index) for index in batch]
+            self._attempt(drafts)
+            yield from map(self._finish, drafts)
+
+    def _choose(self, index: int) -> Draft:
+        """Choose the normal image and the method. Every image is used once before any is used again."""
+        recipe = self.plan.recipe
+        images = self._library.drawn_from
+        epoch, position = divmod(index, len(images))
+        image = images[self._order(epoch)[position]]
+        stream = Stream(recipe.seed, index, "choose")
+        stays_normal = stream.boolean(recipe.normal_share)
+        synthesizer = recipe.synthesizers[stream.weighted(self._weights)]
+        return Draft(index, image, self._library.scene(image.sha256), None if stays_normal else synthesizer)
+
+    def _draw_order(self, epoch: int) -> Sequence[int]:
+        return Stream(self.plan.recipe.seed, epoch, "order").permutation(len(self._library.drawn_from))
+
+    def _attempt(self, drafts: list[Draft]) -> None:
+        """Draw and make until every defect passes the judge or has used up its attempts."""
+        for attempt in range(self.plan.recipe.attempts):
+            pending = [draft for draft in drafts if draft.synthesizer and not draft.accepted]
+            if not pending:
+                return
+            by_class: dict[type[Synthesizer[Any]], list[Draft]] = {}
+            for draft in pending:
+                by_class.setdefault(type(draft.synthesizer), []).append(draft)
+            for synthesizer, some in by_class.items():
+                self._make(synthesizer, some, attempt)
+
+    def _make(self, synthesizer: type[Synthesizer[Any]], drafts: list[Draft], attempt: int) -> None:
+        recipe = self.plan.recipe
+        for draft in drafts:
+            stream = Stream(recipe.seed, draft.index, draft.synthesizer.method, attempt)
+            draft.params = draft.synthesizer.draw(stream, draft.scene)
+            draft.attempts = attempt + 1
+        scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
+        for draft, defect in zip(drafts, synthesizer.make(scenes, params, self._device), strict=True):
+            draft.result = composite(draft.scene, defect)
+            draft.verdict = judge(
+                draft.scene, draft.result, recipe.min_contrast, draft.synthesizer.min_overlap
+            )
+
+    def _finish(self, draft: Draft) -> Sample:
+        facts = self._facts(draft)
+        if draft.accepted and draft.result:
+            return Sample(facts, draft.result.image, draft.result.mask, draft.scene)
+        scene = draft.scene
+        return Sample(facts, scene.image, np.zeros(scene.image.shape[:2], np.uint8), scene)
+
+    def _facts(self, draft: Draft) -> Facts:
+        scene, recipe = draft.scene, self.plan.recipe
+        height, width, channels = scene.image.shape
+        pixels = height * width
+        common: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "fingerprint": self.plan.fingerprint,
+            "seed": recipe.seed,
+            "index": draft.index,
+            "key": sample_key(draft.index),
+            "category": draft.image.category,
+            "split": draft.image.split,
+            "source_path": draft.image.path,
+            "source_sha256": draft.image.sha256,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "attempts": draft.attempts,
+            "method": draft.synthesizer.method if draft.synthesizer else "none",
+            "paired": True,
+            "foreground_kind": scene.kind,
+            "foreground_area": round(scene.foreground_pixels / pixels, 6),
+        }
+        if not (draft.accepted and draft.synthesizer and draft.params and draft.verdict and draft.result):
+            return Facts(
+                **common,
+                label=0,
+                outcome="rejected" if draft.synthesizer else "normal",
+                reason=draft.verdict.reason if draft.verdict else "",
+                strength=0.0,
+                strength_kind="none",
+                box=[0, 0, 0, 0],
+                area_pixels=0,
+                area=0.0,
+                contrast=0.0,
+                contrast_mean=0.0,
+                contrast_lab=0.0,
+                foreground_overlap=0.0,
+                params=self._recorder.record(draft.image, None),
+            )
+        verdict = draft.verdict
+        return Facts(
+            **common,
+            label=1,
+            outcome="anomalous",
+            reason="",
+            strength=draft.params.strength,
+            strength_kind=draft.synthesizer.strength_kind,
+            box=list(draft.result.box),
+            area_pixels=verdict.area_pixels,
+            area=round(verdict.area_pixels / pixels, 6),
+            contrast=verdict.contrast,
+            contrast_mean=verdict.contrast_mean,
+            contrast_lab=verdict.contrast_lab,
+            foreground_overlap=verdict.foreground_overlap,
+            params=self._recorder.record(draft.image, draft.params),
+        )
+
+
+def sample_key(index: int) -> str:
+    """The key of a sample, the same in shards of any size; no dots, sorted as the indices are."""
+    return f"{index:09d}"

@@ -1,0 +1,178 @@
+"""What is wrong with a recipe, in its own words: pydantic's errors as path, found, expected, nearest name."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from synthgen.model_types import choices, fields, in_words, inner, labelled, literals, members, tagged
+from synthgen.recipe_yaml import Document, Node, Place, Problem
+
+_LIMITS = {
+    "greater_than_equal": ("ge", "{} or more"),
+    "greater_than": ("gt", "more than {}"),
+    "less_than_equal": ("le", "at most {}"),
+    "less_than": ("lt", "less than {}"),
+    "string_too_long": ("max_length", "at most {} characters"),
+    "string_too_short": ("min_length", "at least {} characters"),
+    "string_pattern_mismatch": ("pattern", "text that matches {}"),
+    "too_long": ("max_length", "at most {} entries"),
+    "too_short": ("min_length", "{} or more entries"),
+}
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """``; did you mean X?``, or nothing where no name is near."""
+    matches = get_close_matches(name, list(names), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def explain(document: Document, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """Every problem of a document that ``model`` refused, one for each path."""
+    entries = error.errors(include_url=False, include_input=False)
+    faults = _without_misspelt(_collapse([_locate(document.root, model, entry) for entry in entries]))
+    problems: dict[Place, Problem] = {}
+    for fault in faults:
+        problem = Problem(fault.node.place, fault.node.line, fault.path, _sentence(fault))
+        problems.setdefault(problem.path, problem)
+    return list(problems.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The place where a value may have one of several types, and the one that an error is about."""
+
+    path: Place
+    kinds: Any
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """One of pydantic's errors at its place in the document.
+
+    ``node`` is the value, or what encloses a missing one; ``kind`` the type wanted there and ``owner`` the
+    type that encloses it; ``choice`` is set where the error is about one of several types.
+    """
+
+    name: str
+    path: Place
+    node: Node
+    kind: Any
+    owner: Any
+    choice: _Choice | None
+    error: Mapping[str, Any]
+
+    @property
+    def misfits(self) -> bool:
+        """Whether the value has another shape than its type, rather than a fault inside that shape."""
+        at_choice = self.choice is not None and self.path == self.choice.path
+        return at_choice and (self.name.endswith("_type") or self.name == "literal_error")
+
+
+def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fault:
+    """Follow an error's location through the document and the types at once.
+
+    Pydantic's locations also hold the names of union members, which are no part of the document; a missing
+    entry of a pair is told about the pair, a wrong tag about the tag.
+    """
+    name, location = error["type"], error["loc"]
+    if name == "missing" and isinstance(location[-1], int):
+        name, location = "wrong_length", location[:-1]
+    elif name == "too_long" and error["ctx"]["field_type"] == "Tuple":
+        name = "wrong_length"
+    node, kind, owner = root, model, None
+    path: Place = ()
+    choice: _Choice | None = None
+    for part in location:
+        if len(members(kind)) > 1:
+            chosen = tagged(kind, str(part))
+            if chosen is None:
+                chosen = labelled(kind, str(part))
+                choice = choice or _Choice(path, kind, str(part))
+            kind = chosen
+        else:
+            owner, kind = kind, inner(kind, part)
+            path, node = (*path, part), node.child(part) or node
+    if name.startswith("union_tag"):
+        tag = error["ctx"]["discriminator"].strip("'")
+        path, node = (*path, tag), node.child(tag) or node
+    return _Fault(name, path, node, kind, owner, choice, error)
+
+
+def _collapse(faults: Sequence[_Fault]) -> Iterator[_Fault]:
+    """Of the errors about a value of several types, keep those of the type that it was meant to have."""
+    groups: dict[object, dict[str, list[_Fault]]] = {}
+    for position, fault in enumerate(faults):
+        key, branch = (fault.choice.path, fault.choice.branch) if fault.choice else (position, "")
+        groups.setdefault(key, {}).setdefault(branch, []).append(fault)
+    for branches in groups.values():
+        fitting = [group for group in branches.values() if not any(fault.misfits for fault in group)]
+        if fitting:
+            yield from min(fitting, key=len)
+        else:
+            misfit = next(fault for group in branches.values() for fault in group if fault.misfits)
+            yield replace(misfit, kind=misfit.choice.kinds if misfit.choice else misfit.kind)
+
+
+def _without_misspelt(faults: Iterable[_Fault]) -> Iterator[_Fault]:
+    """Leave out a missing field where a misspelt one beside it is already told: one slip, one line."""
+    told = list(faults)
+    misspelt = {
+        (*fault.path[:-1], match)
+        for fault in told
+        if fault.name == "extra_forbidden"
+        for match in get_close_matches(str(fault.path[-1]), fields(fault.owner), n=1)
+    }
+    return (fault for fault in told if fault.name != "missing" or fault.path not in misspelt)
+
+
+def _sentence(fault: _Fault) -> str:
+    found = fault.node.shown()
+    context = fault.error.get("ctx", {})
+    if fault.name == "extra_forbidden":
+        names = fields(fault.owner)
+        advice = nearest_name(str(fault.path[-1]), names) or f"; known fields: {', '.join(names)}"
+        return f"unknown field (found {found}){advice}"
+    if fault.name == "value_error":
+        return f"{context['error']} (found {found})"
+    expected = f"expected {_expected(fault, context)}"
+    if fault.name in ("missing", "union_tag_not_found"):
+        return f"missing{_misspelt(fault)}; {expected}"
+    return f"{expected}, found {found}{_advice(fault, found)}"
+
+
+def _misspelt(fault: _Fault) -> str:
+    """The field that may have been meant for a missing one."""
+    present = fault.node.value if isinstance(fault.node.value, dict) else {}
+    return "".join(f" (found {name})" for name in get_close_matches(str(fault.path[-1]), present, n=1))
+
+
+def _expected(fault: _Fault, context: Mapping[str, Any]) -> str:
+    if fault.name.startswith("union_tag"):
+        return f"one of {', '.join(_names(fault))}"
+    if fault.name in _LIMITS:
+        key, words = _LIMITS[fault.name]
+        return words.format(_bound(context[key]))
+    return in_words(fault.kind) or str(fault.error["msg"])
+
+
+def _advice(fault: _Fault, found: str) -> str:
+    value = fault.node.value
+    if isinstance(value, str):
+        return nearest_name(value, _names(fault))
+    if str in members(fault.kind) and isinstance(value, bool | int | float):
+        return f'; put it in quotes: "{found}"'
+    return ""
+
+
+def _names(fault: _Fault) -> list[str]:
+    """The values that can be named one by one, of which one may have been meant."""
+    is_tag = fault.name.startswith("union_tag")
+    return choices(fault.kind, str(fault.path[-1])) if is_tag else literals(fault.kind)
+
+
+def _bound(number: object) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)

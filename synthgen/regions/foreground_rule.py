@@ -1,0 +1,136 @@
+"""A foreground rule, and how it finds the product in an image: one channel, a threshold, and clean-up."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.regions.background import border_likeness, flattened
+from synthgen.scene import Pixels, SceneKind
+
+Channel = Literal["grey", "red", "green", "blue", "saturation", "flattened", "border-likeness"]
+_Step = Callable[..., Any]
+Length = Annotated[float, Field(ge=0, le=64)]
+
+
+class Segmentation(BaseModel):
+    """How a product is told from its background. Lengths are pixels of a 256 x 256 image and scale with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channel: Channel = "grey"
+    """``flattened`` is grey less the light on the background; ``border-likeness`` is high for the colours of the
+    image's border. A grey image has the same red, green and blue."""
+    threshold: Literal["otsu", "triangle"] | Annotated[int, Field(ge=0, le=254)] = "otsu"
+    """A method, applied to each image, or a level 0-254: bright is above it."""
+    side: Literal["bright", "dark"]
+    """On which side of the threshold the product lies."""
+    close: Length = 0
+    """Side of the square of a morphological closing; 0 for none."""
+    open: Length = 0
+    """Side of the square of the opening that follows; 0 for none."""
+    fill: Annotated[float, Field(ge=0, le=1)] = 0
+    """Holes up to this share of the piece around them are filled: 0 none, 1 all."""
+    smallest: Annotated[float, Field(ge=0, lt=1)] = 0
+    """Pieces smaller than this share of the largest one are dropped."""
+    shrink: Length = 0
+    """How far the edge is drawn in at the end."""
+
+
+class ForegroundRule(BaseModel):
+    """A rule that finds the product in any image of one category; plain data, stored in the plan and facts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: SceneKind
+    """``texture``: everything is foreground, and there is no segmentation."""
+    reason: str = ""
+    segmentation: Segmentation | None = None
+
+
+def apply(rule: ForegroundRule, image: Pixels) -> Pixels:
+    """The foreground (H, W) uint8, 0 or 255, of an (H, W, C) uint8 image."""
+    if rule.segmentation is None:
+        return np.full(image.shape[:2], 255, np.uint8)
+    return segment(rule.segmentation, channel_of(image, rule.segmentation.channel))
+
+
+def channel_of(image: Pixels, channel: Channel) -> Pixels:
+    """One channel (H, W) uint8 of an (H, W, C) uint8 image."""
+    match channel:
+        case "border-likeness":
+            return border_likeness(image)
+        case "flattened":
+            return flattened(_grey(image))
+        case "grey":
+            return _grey(image)
+        case "saturation":
+            if image.shape[2] == 1:
+                return np.zeros(image.shape[:2], np.uint8)
+            spread = cv2.subtract(image.max(axis=2), image.min(axis=2))
+            return np.asarray(spread)
+    return np.ascontiguousarray(image[..., ("red", "green", "blue").index(channel) % image.shape[2]])
+
+
+def segment(how: Segmentation, channel: Pixels) -> Pixels:
+    """The product (H, W) uint8, 0 or 255, in a channel (H, W) uint8."""
+    methods = {"otsu": cv2.THRESH_OTSU, "triangle": cv2.THRESH_TRIANGLE}
+    level, method = (how.threshold, 0) if isinstance(how.threshold, int) else (0, methods[how.threshold])
+    direction = cv2.THRESH_BINARY if how.side == "bright" else cv2.THRESH_BINARY_INV
+    mask = cv2.threshold(channel, level, 255, direction | method)[1]
+
+    scale = min(channel.shape) / 256
+    mask = _open(_close(mask, how.close * scale), how.open * scale)
+    if how.fill > 0 or how.smallest > 0:
+        mask = _pieces(mask, how)
+    if how.shrink > 0:
+        reach = max(1, round(how.shrink * scale))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        mask = cv2.erode(mask, disc)
+    return np.asarray(mask)
+
+
+def _grey(image: Pixels) -> Pixels:
+    return (
+        image[..., 0].copy() if image.shape[2] == 1 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    )
+
+
+def _close(mask: Pixels, side: float) -> Pixels:
+    return _twice(mask, side, cv2.dilate, cv2.erode)
+
+
+def _open(mask: Pixels, side: float) -> Pixels:
+    return _twice(mask, side, cv2.erode, cv2.dilate)
+
+
+def _twice(mask: Pixels, side: float, first: _Step, second: _Step) -> Pixels:
+    size = round(side)
+    if size < 2:
+        return mask
+    square = np.ones((size, size), np.uint8)
+    there, back = size // 2, size - 1 - size // 2
+    # Outside the image neither product nor background is known: its border is continued. The second step
+    # mirrors the first, or else a square of even side would shift the mask.
+    padded = cv2.copyMakeBorder(mask, size, size, size, size, cv2.BORDER_REPLICATE)
+    done = second(first(padded, square, anchor=(there, there)), square, anchor=(back, back))
+    return np.asarray(done[size:-size, size:-size])
+
+
+def _pieces(mask: Pixels, how: Segmentation) -> Pixels:
+    outlines, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return mask
+    areas = np.array([cv2.contourArea(outline) for outline in outlines])
+    around = tree[0, :, 3]
+    smallest = how.smallest * areas[around < 0].max()
+    cleaned = mask.copy()
+    for index, piece in enumerate(around):
+        if piece < 0 and areas[index] < smallest:
+            cv2.drawContours(cleaned, outlines, index, 0, cv2.FILLED)
+    for index, piece in enumerate(around):
+        if piece >= 0 and areas[piece] >= smallest and areas[index] <= how.fill * areas[piece]:
+            cv2.drawContours(cleaned, outlines, index, 255, cv2.FILLED)
+    return np.asarray(cleaned)

@@ -1,0 +1,255 @@
+"""Perlin fields in torch: the random-angle lattice of DRAEM, and the classic permutation-table field.
+
+Only additions, multiplications, comparisons and look-ups happen on the device, each a separate operation
+that IEEE 754 defines to the last bit, so a mask cut from a field is the same on every device and in every
+batch. Sines and cosines are taken on the CPU, for lattice points and rotations only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import torch
+
+PIXELS_AT_ONCE = 2**17
+"""On a CPU, more pixels at once only leave the cache."""
+
+CLASSIC_PERMUTATION_SIZE = 256
+
+
+class Lattice(BaseModel):
+    """A random-angle lattice of gradients over the image (DRAEM, ICCV 2021, supplement)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cells: tuple[int, int]
+    """Lattice cells down and across the image."""
+    seed: int
+    """Names the gradients' angles, which are a hash of it and of the lattice point."""
+    rotation: float
+    """Degrees counter-clockwise about the centre; beyond the square around the image the field is 0."""
+
+
+class Classic(BaseModel):
+    """Classic Perlin noise: fixed permutation table, octaves (Perlin, SIGGRAPH 2002; package ``noise``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    octaves: int = Field(default=4, ge=1, le=12)
+    persistence: float = Field(default=0.5, gt=0, le=1)
+    """Amplitude of an octave relative to the one before."""
+    lacunarity: float = Field(default=2.0, ge=1, le=4)
+    """Frequency of an octave relative to the one before."""
+    repeat: tuple[int, int] = (1024, 1024)
+    """Period across and down, in lattice units."""
+    base: int = Field(default=0, ge=0, le=255)
+    """Offset into the permutation table: another base, another field."""
+
+
+def lattice_fields(
+    lattices: Sequence[Lattice], height: int, width: int, device: str
+) -> list[torch.Tensor]:
+    """Evaluate one lattice field per entry: (height, width) float32 each, about -1 … 1."""
+    import torch
+
+    at_once = max(1, PIXELS_AT_ONCE // (height * width)) if device == "cpu" else len(lattices)
+    by_cells: dict[tuple[int, int], list[int]] = {}
+    for position, lattice in enumerate(lattices):
+        by_cells.setdefault(lattice.cells, []).append(position)
+    fields: list[torch.Tensor] = [torch.empty(0)] * len(lattices)
+    for cells, positions in by_cells.items():
+        grid = _Grid(height, width, cells)
+        for first in range(0, len(positions), at_once):
+            some = positions[first : first + at_once]
+            straight = _straight_fields(grid, [lattices[position].seed for position in some], device)
+            rotated = _rotated(grid, straight, [lattices[position].rotation for position in some])
+            for position, field in zip(some, rotated, strict=True):
+                fields[position] = field
+    return fields
+
+
+class _Grid:
+    """Points at which a lattice is evaluated before it is turned: the same whole number in every cell.
+
+    They cover a square around the image, at least one point per pixel; at 256 x 256 exactly one.
+    """
+
+    def __init__(self, height: int, width: int, cells: tuple[int, int]) -> None:
+        self.height, self.width = height, width
+        self.side = max(height, width)
+        self.cells_y, self.points_y, self.density_y = self._axis(height, cells[0])
+        self.cells_x, self.points_x, self.density_x = self._axis(width, cells[1])
+
+    def _axis(self, length: int, cells: int) -> tuple[int, int, float]:
+        """Cells over the whole square, points in a cell, points per pixel."""
+        points = -(-length // cells)
+        return -(-self.side * cells // length), points, points * cells / length
+
+
+def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> torch.Tensor:
+    """The fields before rotation: (B, cells_y * points_y, cells_x * points_x).
+
+    At the fractions (y, x) of a cell, faded to (v, u), the field mixes its corners' values by v and u. A
+    corner's value is ``g_y y + g_x x``; the first term needs one number per row and cell column, the second
+    one per cell row and column, which leaves little to do per pixel.
+    """
+    import torch
+
+    gradients = np.stack([_lattice_gradients(seed, grid.cells_y + 1, grid.cells_x + 1) for seed in seeds], 1)
+    gradient_y, gradient_x = torch.from_numpy(gradients * np.float32(2**0.5)).to(device)
+    y = torch.arange(grid.points_y, dtype=torch.float32, device=device) / grid.points_y
+    x = torch.arange(grid.points_x, dtype=torch.float32, device=device) / grid.points_x
+    v, u = _fade(y), _fade(x)
+
+    # (B, cell row, point row, lattice column) and (B, lattice row, cell column, point column)
+    y, v = y[:, None], v[:, None]
+    along_y = _mix(gradient_y[:, :-1, None] * y, gradient_y[:, 1:, None] * (y - 1), v)
+    along_x = _mix(gradient_x[:, :, :-1, None] * x, gradient_x[:, :, 1:, None] * (x - 1), u)
+
+    left, step = along_y[..., :-1, None], (along_y[..., 1:] - along_y[..., :-1])[..., None]
+    field = (step * u).add_(left)
+    top, step = along_x[:, :-1, None], (along_x[:, 1:] - along_x[:, :-1])[:, :, None]
+    field.add_((step * v[..., None]).add_(top))
+    return field.view(len(seeds), grid.cells_y * grid.points_y, grid.cells_x * grid.points_x)
+
+
+def _rotated(grid: _Grid, fields: torch.Tensor, degrees: Sequence[float]) -> torch.Tensor:
+    """Read (B, height, width) out of the middle of the fields, turned, with bilinear interpolation."""
+    import torch
+
+    device = fields.device
+    fields = torch.nn.functional.pad(fields, (1, 1, 1, 1))
+    rows, columns = fields.shape[1:]
+
+    def per_sample(values: npt.NDArray[np.float64]) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(device).view(-1, 1, 1)
+
+    angles = np.deg2rad(np.asarray(degrees, np.float64))
+    cosine, sine = np.cos(angles), np.sin(angles)
+    down = (torch.arange(grid.height, dtype=torch.float32, device=device) - (grid.height - 1) / 2).view(-1, 1)
+    across = torch.arange(grid.width, dtype=torch.float32, device=device) - (grid.width - 1) / 2
+    middle_y = 1 + (grid.side - 1) / 2 * grid.density_y
+    middle_x = 1 + (grid.side - 1) / 2 * grid.density_x
+    y = (down * per_sample(cosine * grid.density_y) + middle_y) + across * per_sample(sine * grid.density_y)
+    x = (across * per_sample(cosine * grid.density_x) + middle_x) - down * per_sample(sine * grid.density_x)
+    # Beyond the square lies the border of zeros.
+    y, x = y.clamp_(0, rows - 1.001), x.clamp_(0, columns - 1.001)
+    top, left = y.floor(), x.floor()
+    y, x = y.sub_(top), x.sub_(left)
+    starts = torch.arange(len(fields), dtype=torch.int32, device=device).view(-1, 1, 1) * (rows * columns)
+    corner = top.int().mul_(columns).add_(left.int()).add_(starts).view(-1)
+    values = fields.view(-1)
+
+    def at(offset: int) -> torch.Tensor:
+        return values[offset:].index_select(0, corner).view_as(y)
+
+    return _mix(_mix(at(0), at(1), x), _mix(at(columns), at(columns + 1), x), y)
+
+
+def classic_field(field: Classic, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Evaluate classic noise at coordinates ``y``, ``x`` (float32): their shape, about -1 … 1.
+
+    Equal to ``noise.pnoise2(x, y, octaves, persistence, lacunarity, *repeat, base)``.
+    """
+    import torch
+
+    permutation = torch.from_numpy(classic_permutation()).to(x.device)
+    total = torch.zeros_like(x)
+    amplitude = frequency = np.float32(1)
+    largest = np.float32(0)
+    for _ in range(field.octaves):
+        repeat = (float(field.repeat[0] * frequency), float(field.repeat[1] * frequency))
+        octave = _classic_octave(y * float(frequency), x * float(frequency), repeat, field.base, permutation)
+        total = total + octave * float(amplitude)
+        largest += amplitude
+        frequency *= np.float32(field.lacunarity)
+        amplitude *= np.float32(field.persistence)
+    return total / float(largest)
+
+
+def _classic_octave(
+    y: torch.Tensor, x: torch.Tensor, repeat: tuple[float, float], base: int, permutation: torch.Tensor
+) -> torch.Tensor:
+    import torch
+
+    def cells(position: torch.Tensor, period: float) -> tuple[torch.Tensor, torch.Tensor]:
+        cell = torch.fmod(position, period).floor()
+        following = torch.fmod(cell + 1, period)
+        return (cell.long() & 255) + base, (following.long() & 255) + base
+
+    column, next_column = cells(x, repeat[0])
+    row, next_row = cells(y, repeat[1])
+    x, y = x - x.floor(), y - y.floor()
+
+    def corner(column: torch.Tensor, row: torch.Tensor, dx: torch.Tensor, dy: torch.Tensor) -> torch.Tensor:
+        hashed = permutation[permutation[permutation[column] + row]] & 15
+        return _classic_gradient(hashed, dx, dy)
+
+    fade_x, fade_y = _fade(x), _fade(y)
+    upper = _mix(corner(column, row, x, y), corner(next_column, row, x - 1, y), fade_x)
+    lower = _mix(corner(column, next_row, x, y - 1), corner(next_column, next_row, x - 1, y - 1), fade_x)
+    return _mix(upper, lower, fade_y)
+
+
+def _classic_gradient(hashed: torch.Tensor, dx: torch.Tensor, dy: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    # The 12 edge directions of a cube, four of them twice, seen from above: each x and y is -1, 0 or 1.
+    x_part = torch.tensor(
+        [1, -1, 1, -1, 1, -1, 1, -1, 0, 0, 0, 0, 1, -1, 0, 0], dtype=dx.dtype, device=dx.device
+    )
+    y_part = torch.tensor(
+        [1, 1, -1, -1, 0, 0, 0, 0, 1, -1, 1, -1, 0, 0, -1, 1], dtype=dx.dtype, device=dx.device
+    )
+    return dx * x_part[hashed] + dy * y_part[hashed]
+
+
+def _fade(t: torch.Tensor) -> torch.Tensor:
+    # Perlin 2002: 6 t^5 - 15 t^4 + 10 t^3, in the order of operations that `noise` has.
+    return t * t * t * (t * (t * 6 - 15) + 10)
+
+
+def _mix(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    # Not torch.lerp: devices differ in whether they fuse its multiplication and addition.
+    return second.sub_(first).mul_(weight).add_(first)
+
+
+def _lattice_gradients(seed: int, rows: int, columns: int) -> npt.NDArray[np.float32]:
+    """Unit vectors at random angles: (2, rows, columns) as y and x."""
+    points = np.arange(rows * columns, dtype=np.uint64).reshape(rows, columns)
+    angles = hashed_uniform(seed, points) * (2 * np.pi)
+    return np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+
+
+def hashed_uniform(seed: int, positions: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """Numbers in [0, 1) that are a hash of the seed and of each position (SplitMix64's finaliser)."""
+    with np.errstate(over="ignore"):
+        value = (positions + np.uint64(seed) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        value ^= value >> np.uint64(31)
+    return np.asarray((value >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
+def classic_permutation() -> npt.NDArray[np.int64]:
+    """Ken Perlin's permutation of 0 … 255, repeated so that no sum of a look-up, a cell and a base leaves it.
+
+    The package ``noise`` repeats it only once and reads past its end for a large base.
+    """
+    return np.tile(np.frombuffer(bytes.fromhex(_PERMUTATION), np.uint8).astype(np.int64), 3)
+
+
+_PERMUTATION = (
+    "97a0895b5a0f830dc95f6035c2e907e18c24671e458e086325f0150a17be0694f778ea4b001ac53e5efcdbcb75230b20"
+    "39b12158ed953857ae147d88aba844af4aa547868b301ba64d929ee7536fe57a3cd385e6dc695c29372ef528f4668f36"
+    "41193fa101d85049d14c84bbd05912a9c8c4878274bc9f56a4646dc6adba034034d9e2fa7c7b05ca2693767eff5255d4"
+    "cfce3be32f103a11b6bd1c2adfb7aad577f898022c9aa346dd99659ba72bac09811627fd13626c6e4f71e0e8b2b97068"
+    "daf661e4fb22f2c1eed2900cbfb3a2f1513391ebf90eef6b31c0d61fb5c76a9db854ccb07379322d7f0496fe8aeccd5d"
+    "de72431d1848f38d80c34e42d73d9cb4"
+)

@@ -1,0 +1,166 @@
+"""Masks cut out of Perlin fields: how a recipe describes them, their drawn numbers, and the cutting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from synthgen.ranges import PositiveRange, Range
+from synthgen.regions.perlin import Classic, Lattice, classic_field, lattice_fields
+from synthgen.scene import Pixels
+from synthgen.streams import Stream
+
+if TYPE_CHECKING:
+    import torch
+
+Combination = Literal["single", "union", "intersection"]
+COMBINATIONS: tuple[Combination, ...] = ("single", "union", "intersection")
+Threshold = Annotated[float, Field(gt=-1, lt=1)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassicWindow(_Record):
+    """The part of the endless classic field that an image shows."""
+
+    field: Classic
+    origin: tuple[float, float]
+    """Lattice coordinates (down, across) of the image's first pixel."""
+    frequency: float
+    """Lattice units along the image's shorter side."""
+
+
+class PerlinMask(_Record):
+    """The drawn numbers of one mask: the fields (one, or two that are combined) and the threshold."""
+
+    fields: list[Lattice] | list[ClassicWindow]
+    combine: Combination
+    threshold: float
+
+
+class _Shape(_Record):
+    combine: Literal["single", "union", "intersection", "mixed"] = "single"
+    """One mask, two joined, two intersected, or (mixed) any of the three, as GLASS does."""
+
+    def _combination(self, stream: Stream) -> Combination:
+        return COMBINATIONS[stream.integer(0, 2)] if self.combine == "mixed" else self.combine
+
+
+class LatticeShape(_Shape):
+    """DRAEM's mask: a turned random-angle lattice above a threshold."""
+
+    field: Literal["lattice"] = "lattice"
+    scales: tuple[Annotated[int, Field(ge=0, le=8)], Annotated[int, Field(ge=0, le=8)]] = (0, 5)
+    """Two to this power cells fit the image; drawn for each axis, both ends included."""
+    rotation: Range = (-90.0, 90.0)
+    """Degrees."""
+    threshold: Threshold = 0.5
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.scales[0] > self.scales[1]:
+            raise ValueError(f"scales is [low, high], and {self.scales[0]} is above {self.scales[1]}")
+        return self
+
+    def draw(self, stream: Stream) -> PerlinMask:
+        """Draw the numbers of one mask."""
+        combine = self._combination(stream)
+        fields = [self._lattice(stream) for _ in range(1 if combine == "single" else 2)]
+        return PerlinMask(fields=fields, combine=combine, threshold=self.threshold)
+
+    def _lattice(self, stream: Stream) -> Lattice:
+        low, high = self.scales
+        return Lattice(
+            cells=(2 ** stream.integer(low, high), 2 ** stream.integer(low, high)),
+            seed=stream.integer(0, 2**53 - 1),
+            rotation=stream.uniform(self.rotation),
+        )
+
+
+class ClassicShape(_Shape, Classic):
+    """Classic Perlin noise with octaves above a threshold."""
+
+    field: Literal["classic"]
+    frequency: PositiveRange = (2.0, 8.0)
+    """Lattice units along the image's shorter side, log-uniform."""
+    threshold: Threshold = 0.2
+
+    def draw(self, stream: Stream) -> PerlinMask:
+        """Draw the numbers of one mask."""
+        combine = self._combination(stream)
+        windows = [self._window(stream) for _ in range(1 if combine == "single" else 2)]
+        return PerlinMask(fields=windows, combine=combine, threshold=self.threshold)
+
+    def _window(self, stream: Stream) -> ClassicWindow:
+        return ClassicWindow(
+            field=Classic(**{name: getattr(self, name) for name in Classic.model_fields}),
+            origin=(stream.uniform((0, self.repeat[1])), stream.uniform((0, self.repeat[0]))),
+            frequency=stream.log_uniform(self.frequency),
+        )
+
+
+AnyPerlinShape = Annotated[LatticeShape | ClassicShape, Field(discriminator="field")]
+
+
+def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
+    """Cut one mask per entry: (height, width) uint8, 0 or 255."""
+    import torch
+
+    lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]
+    turned = iter(lattice_fields(lattices, height, width, device))
+    cut = []
+    for mask in masks:
+        parts = [
+            (next(turned) if isinstance(field, Lattice) else _window(field, height, width, device))
+            > mask.threshold
+            for field in mask.fields
+        ]
+        join = torch.logical_or if mask.combine == "union" else torch.logical_and
+        cut.append(reduce(join, parts))
+    # One transfer for the whole batch.
+    together = torch.stack(cut).to(torch.uint8).mul_(255).cpu().numpy()
+    return list(together)
+
+
+def _window(self, stream: Stream) -> ClassicWindow:
+        return ClassicWindow(
+            field=Classic(**{name: getattr(self, name) for name in Classic.model_fields}),
+            origin=(stream.uniform((0, self.repeat[1])), stream.uniform((0, self.repeat[0]))),
+            frequency=stream.log_uniform(self.frequency),
+        )
+
+
+AnyPerlinShape = Annotated[LatticeShape | ClassicShape, Field(discriminator="field")]
+
+
+def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
+    """Cut one mask per entry: (height, width) uint8, 0 or 255."""
+    lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]
+    turned = iter(lattice_fields(lattices, height, width, device) if lattices else ())
+    cut: list[Pixels] = []
+    for mask in masks:
+        parts = []
+        for field in mask.fields:
+            values = next(turned) if isinstance(field, Lattice) else _window(field, height, width, device)
+            parts.append((values > mask.threshold).cpu().numpy())
+        joined = np.logical_or.reduce(parts) if mask.combine == "union" else np.logical_and.reduce(parts)
+        cut.append(joined.astype(np.uint8) * np.uint8(255))
+    return cut
+
+
+def _window(window: ClassicWindow, height: int, width: int, device: str) -> torch.Tensor:
+    import torch
+
+    step = window.frequency / min(height, width)
+    down, across = (
+        torch.from_numpy((origin + np.arange(length) * step).astype(np.float32)).to(device)
+        for origin, length in zip(window.origin, (height, width), strict=True)
+    )
+    y, x = torch.meshgrid(down, across, indexing="ij")
+    return classic_field(window.field, y.contiguous(), x.contiguous())

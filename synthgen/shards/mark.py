@@ -1,0 +1,51 @@
+"""The commit mark of a shard: written after the tar has its name, so that what is marked is whole."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from synthgen.errors import InputError
+from synthgen.shards.statistics import ShardStatistics
+
+
+class Mark(BaseModel):
+    """What a finished shard is (`000000.json` beside `000000.tar`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: int
+    shard: str
+    sha256: str
+    bytes: int
+    first_index: int
+    count: int
+    fingerprint: str
+    extensions: list[str]
+    """The members of every sample, in the order of the tar."""
+    members: list[list[int]]
+    """For each sample, offset and size of each member's data, in the order of ``extensions``."""
+    statistics: ShardStatistics
+    versions: dict[str, str]
+    """Libraries, CPU and device that made the shard."""
+
+
+def mark_name(index: int) -> str:
+    """The file name of a shard's mark."""
+    return f"{index:06d}.json"
+
+
+def read_mark(filesystem: Any, directory: str, index: int) -> Mark | None:
+    """The mark of a shard, or None where there is none. Raises InputError where it cannot be understood."""
+    name = mark_name(index)
+    try:
+        text = filesystem.cat_file(f"{directory}/{name}")
+    except FileNotFoundError:
+        return None
+    try:
+        return Mark.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{name} in {directory} is not a shard's mark ({field}: {first['msg']}); delete it to make the shard again"
+        ) from error

@@ -1,0 +1,153 @@
+"""What a shard holds, counted: exact integers, so that the merged parts equal the whole."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.sample import Facts
+
+GRID = 8
+"""Positions are counted on a grid of GRID x GRID cells, laid over the image whatever its size."""
+
+AREA_EDGES = tuple(round(10 ** (step / 4 - 5), 8) for step in range(21))
+"""Bounds of the area bins: shares of the image from 0.00001 to 1, four bins a decade."""
+
+CONTRAST_STEP = 8
+CONTRAST_EDGES = tuple(range(0, 257, CONTRAST_STEP))
+"""Bounds of the contrast bins, grey levels."""
+
+
+class ShardStatistics(BaseModel):
+    """Counts over the samples of a shard.
+
+    Area, contrast and positions count the anomalous samples that have a paired normal image: elsewhere
+    the mask is the full frame and there is nothing to measure a change against.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    outcomes: dict[str, int] = {}
+    methods: dict[str, int] = {}
+    """Samples by the synthesizer asked for; ``none`` for those that were to be normal."""
+    categories: dict[str, int] = {}
+    rejected: dict[str, dict[str, int]] = {}
+    """Rejected samples by synthesizer and reason."""
+    attempts: int = 0
+    unpaired: int = 0
+    """Anomalous samples without a paired normal image."""
+    area_millionths: int = 0
+    """Sum of the masks' shares of the image, each rounded to a millionth."""
+    contrast_ten_thousandths: int = 0
+    """Sum of the contrasts, each rounded to a ten thousandth of a grey level."""
+    areas: list[int] = [0] * (len(AREA_EDGES) - 1)
+    """Samples in each bin of AREA_EDGES; what lies below the first bound is in the first bin."""
+    contrasts: list[int] = [0] * (len(CONTRAST_EDGES) - 1)
+    """Samples in each bin of CONTRAST_EDGES."""
+    positions: list[list[int]] = [[0] * GRID for _ in range(GRID)]
+    """Samples whose box has its centre in a cell of the grid, row by row."""
+
+    @classmethod
+    def of(cls, facts: Iterable[Facts]) -> "ShardStatistics":
+        """Count samples."""
+        outcomes: Counter[str] = Counter()
+        methods: Counter[str] = Counter()
+        categories: Counter[str] = Counter()
+        rejected: dict[str, Counter[str]] = {}
+        attempts = unpaired = area = contrast = 0
+        areas, contrasts = [0] * (len(AREA_EDGES) - 1), [0] * (len(CONTRAST_EDGES) - 1)
+        positions = [[0] * GRID for _ in range(GRID)]
+        for one in facts:
+            outcomes[one.outcome] += 1
+            methods[one.method] += 1
+            categories[one.category] += 1
+            attempts += one.attempts
+            if one.outcome == "rejected":
+                rejected.setdefault(one.method, Counter())[one.reason] += 1
+            elif one.outcome == "anomalous" and not one.paired:
+                unpaired += 1
+            elif one.outcome == "anomalous":
+                area += round(one.area * 1_000_000)
+                contrast += round(one.contrast * 10_000)
+                areas[min(max(bisect_right(AREA_EDGES, one.area) - 1, 0), len(areas) - 1)] += 1
+                contrasts[min(int(one.contrast) // CONTRAST_STEP, len(contrasts) - 1)] += 1
+                left, top, right, bottom = one.box
+                row = (top + bottom) * GRID // (2 * one.height)
+                positions[row][(left + right) * GRID // (2 * one.width)] += 1
+        return cls(
+            outcomes=_sorted(outcomes),
+            methods=_sorted(methods),
+            categories=_sorted(categories),
+            rejected={method: _sorted(reasons) for method, reasons in sorted(rejected.items())},
+            attempts=attempts,
+            unpaired=unpaired,
+            area_millionths=area,
+            contrast_ten_thousandths=contrast,
+            areas=areas,
+            contrasts=contrasts,
+            positions=positions,
+        )
+
+    @property
+    def samples(self) -> int:
+        """How many samples were counted."""
+        return sum(self.outcomes.values())
+
+    @property
+    def anomalous(self) -> int:
+        """How many of them have an anomaly."""
+        return self.outcomes.get("anomalous", 0)
+
+    @property
+    def measured(self) -> int:
+        """How many of them stand in the counts of area, contrast and position."""
+        return self.anomalous - self.unpaired
+
+    @property
+    def mean_area(self) -> float:
+        """Mean share of the image that a mask covers, 0–1; 0 without anomalies."""
+        return self.area_millionths / 1_000_000 / max(self.measured, 1)
+
+    @property
+    def mean_contrast(self) -> float:
+        """Mean contrast of the anomalies, grey levels; 0 without anomalies."""
+        return self.contrast_ten_thousandths / 10_000 / max(self.measured, 1)
+
+
+def merge(parts: Iterable[ShardStatistics]) -> ShardStatistics:
+    """The statistics of all samples together; equal to counting them in one go."""
+    statistics = list(parts)
+    methods = sorted({method for part in statistics for method in part.rejected})
+    return ShardStatistics(
+        outcomes=_summed(part.outcomes for part in statistics),
+        methods=_summed(part.methods for part in statistics),
+        categories=_summed(part.categories for part in statistics),
+        rejected={
+            method: _summed(part.rejected.get(method, {}) for part in statistics) for method in methods
+        },
+        attempts=sum(part.attempts for part in statistics),
+        unpaired=sum(part.unpaired for part in statistics),
+        area_millionths=sum(part.area_millionths for part in statistics),
+        contrast_ten_thousandths=sum(part.contrast_ten_thousandths for part in statistics),
+        areas=_added([ShardStatistics().areas, *(part.areas for part in statistics)]),
+        contrasts=_added([ShardStatistics().contrasts, *(part.contrasts for part in statistics)]),
+        positions=[
+            _added([[0] * GRID, *(part.positions[row] for part in statistics)]) for row in range(GRID)
+        ],
+    )
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return _sorted(total)
+
+
+def _added(rows: list[list[int]]) -> list[int]:
+    return [sum(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,19 @@
+"""CutPaste: a rectangle of the product, recoloured, in another place (Li et al., CVPR 2021, section 2.2)."""
+
+from typing import Literal
+
+import numpy as np
+
+from synthgen.scene import Pixels
+from synthgen.synthesizers.patch import AreaPatchSynthesizer
+
+
+class CutPaste(AreaPatchSynthesizer):
+    """Paste a jittered rectangle of the product onto another place of it."""
+
+    method: Literal["cutpaste"] = "cutpaste"
+
+    @classmethod
+    def shape(cls, width: int, height: int) -> Pixels:
+        """The whole rectangle."""
+        return np.full((height, width), 255, np.uint8)

@@ -1,0 +1,155 @@
+"""NSA: patches of another image, resized and Poisson-blended (Schlüter et al., ECCV 2022, section 3).
+
+The label is the real change: what Poisson blending left as it was is not in the mask.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.defect import Defect
+from synthgen.ranges import PositiveRange, PositiveShareRange, Share
+from synthgen.scene import Pixels, Scene, SceneKind
+from synthgen.streams import Stream
+from synthgen.synthesizers.base import Params, Synthesizer
+from synthgen.synthesizers.patch import other_image
+from synthgen.synthesizers.placing import Box, place
+
+LABEL_CHANGE = 1
+"""Mean change over the channels, in grey levels, above which a pixel belongs to the mask."""
+LABEL_MEDIAN = 5
+"""Side of the median filter that removes specks from the mask, in pixels."""
+
+RESIZE: dict[SceneKind, tuple[float, float]] = {"object": (0.7, 1.3), "texture": (0.5, 2.0)}
+
+
+class NsaPatch(Params):
+    """One patch: where it is cut and where it goes (which may be of another size)."""
+
+    delta: float = 1.0
+    cut: Box
+    target: Box
+
+
+class NsaParams(Params):
+    """The patches of one sample, in the order in which they are blended."""
+
+    patch_sha256: str
+    """The image the patches are cut from; empty for the sample's own normal image."""
+    clone: Literal["normal", "mixed"]
+    patches: list[NsaPatch]
+
+    def needs(self) -> set[str]:
+        """The image the patches are cut from, where that is another one."""
+        return {self.patch_sha256} - {""}
+
+
+class Nsa(Synthesizer[NsaParams]):
+    """Poisson-blend patches of another image of the product."""
+
+    params_type = NsaParams
+
+    method: Literal["nsa"] = "nsa"
+    patch_from: Literal["same", "other"] = "other"
+    """The patches' image: another normal image of the same category, or the sample's own."""
+    max_patches: int = 4
+    """Every patch after the first is added with probability 0.5, up to this many."""
+    half_width: PositiveShareRange = (0.03, 0.4)
+    """Bounds of a patch's half width, as a share of the image's side."""
+    gamma: tuple[float, float] = (2.0, 0.05)
+    """Shape and scale of the Gamma distribution that is added to the least half width."""
+    resize: PositiveRange | Literal["auto"] = "auto"
+    """Bounds of the resize factor N(1, 0.5); auto: 0.7 … 1.3 for objects, 0.5 … 2 for textures."""
+    clone: Literal["auto", "normal", "mixed"] = "auto"
+    """How gradients are joined; auto: normal for objects, mixed for textures."""
+    min_overlap: Share = 0.25
+
+    def draw(self, stream: Stream, scene: Scene) -> NsaParams:
+        """Take every random decision: image, number of patches, sizes, factors, places, opacity."""
+        sha256 = other_image(stream, scene) if self.patch_from == "other" else ""
+        origin = scene.library.scene(sha256) if sha256 else scene
+        patches = [self._draw_patch(stream, scene, origin)]
+        while len(patches) < self.max_patches and stream.boolean(0.5):
+            patches.append(self._draw_patch(stream, scene, origin))
+        clone = self.clone
+        if clone == "auto":
+            clone = "normal" if scene.kind == "object" else "mixed"
+        return NsaParams(delta=stream.uniform(self.delta), patch_sha256=sha256, clone=clone, patches=patches)
+
+    def _draw_patch(self, stream: Stream, scene: Scene, origin: Scene) -> NsaPatch:
+        image_height, image_width = scene.image.shape[:2]
+        width, height = self._draw_side(stream, image_width), self._draw_side(stream, image_height)
+        low, high = RESIZE[scene.kind] if self.resize == "auto" else self.resize
+        factor = min(max(stream.normal(1.0, 0.5), low), high)
+        # One pixel of the image must remain on every side: it is the blending's boundary condition.
+        new_width = min(max(round(width * factor), 4), image_width - 2)
+        new_height = min(max(round(height * factor), 4), image_height - 2)
+        return NsaPatch(
+            cut=place(stream, origin, width, height, self.min_overlap),
+            target=place(stream, scene, new_width, new_height, self.min_overlap),
+        )
+
+    def _draw_side(self, stream: Stream, length: int) -> int:
+        low, high = self.half_width
+        share = min(low + stream.gamma(*self.gamma), high)
+        return min(max(round(2 * share * length), 4), length - 2)
+
+    @classmethod
+    def make(cls, scenes: Sequence[Scene], params: Sequence[NsaParams], device: str) -> list[Defect]:
+        """Blend the patches; OpenCV's Poisson solver runs on the CPU whatever the device."""
+        return [_blended(scene, numbers) for scene, numbers in zip(scenes, params, strict=True)]
+
+
+def _blended(scene: Scene, params: NsaParams) -> Defect:
+    origin = scene.library.scene(params.patch_sha256) if params.patch_sha256 else scene
+    flag = cv2.NORMAL_CLONE if params.clone == "normal" else cv2.MIXED_CLONE
+    image = scene.image.copy()
+    for patch in params.patches:
+        target = patch.target
+        pixels = cv2.resize(
+            np.ascontiguousarray(patch.cut.of(origin.image)), (target.width, target.height)
+        ).reshape(target.height, target.width, -1)
+        clone_into(image, pixels, target, flag)
+    left = min(patch.target.left for patch in params.patches)
+    top = min(patch.target.top for patch in params.patches)
+    right = max(patch.target.left + patch.target.width for patch in params.patches)
+    bottom = max(patch.target.top + patch.target.height for patch in params.patches)
+    region = (slice(top, bottom), slice(left, right))
+    alpha = np.where(
+        changed(scene.image[region], image[region]), np.uint8(round(255 * params.delta)), np.uint8(0)
+    )
+    return Defect(left, top, image[region], alpha)
+
+
+def clone_into(image: Pixels, pixels: Pixels, target: Box, flag: int) -> None:
+    """Poisson-blend ``pixels`` into ``image`` at ``target``, in place (Pérez et al., SIGGRAPH 2003).
+
+    ``seamlessClone`` centres the mask's bounding box at a point and solves inside of it; the region handed
+    over is the target with one pixel around it, so that the box can lie in one place only.
+    """
+    image_height, image_width, channels = image.shape
+    left, top = min(max(target.left, 1), image_width - 1), min(max(target.top, 1), image_height - 1)
+    right = min(target.left + target.width, image_width - 1)
+    bottom = min(target.top + target.height, image_height - 1)
+    pixels = pixels[top - target.top : bottom - target.top, left - target.left : right - target.left]
+    height, width = pixels.shape[:2]
+    if height < 4 or width < 4:
+        return
+    around = image[top - 1 : bottom + 1, left - 1 : right + 1]
+    source, destination = np.ascontiguousarray(pixels), np.ascontiguousarray(around)
+    if channels == 1:
+        source, destination = (cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR) for grey in (source, destination))
+    mask = np.full((height, width), 255, np.uint8)
+    centre = (1 + width // 2, 1 + height // 2)
+    around[:] = cv2.seamlessClone(source, destination, mask, centre, flag)[..., :channels]
+
+
+def changed(before: Pixels, after: Pixels) -> npt.NDArray[np.bool_]:
+    """Where the mean change over the channels is above 1 grey level, without specks: (h, w) bool."""
+    channels = before.shape[2]
+    total = cv2.absdiff(before, after).sum(axis=2, dtype=np.uint16)
+    label = np.where(total > LABEL_CHANGE * channels, np.uint8(255), np.uint8(0))
+    return cv2.medianBlur(label, LABEL_MEDIAN) > 0

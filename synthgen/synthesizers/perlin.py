@@ -1,0 +1,55 @@
+"""What the methods share that show something else through a Perlin mask."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from synthgen.defect import Defect
+from synthgen.ranges import PositiveShareRange
+from synthgen.regions.perlin_mask import AnyPerlinShape, LatticeShape, PerlinMask, perlin_masks
+from synthgen.scene import Pixels, Scene
+from synthgen.synthesizers.base import Params, Synthesizer
+
+
+class PerlinParams(Params):
+    """The mask's numbers; each method adds what shows through it."""
+
+    mask: PerlinMask
+
+
+P = TypeVar("P", bound=PerlinParams)
+
+
+class PerlinSynthesizer(Synthesizer[P]):
+    """Show an anomaly through a thresholded Perlin field."""
+
+    delta: PositiveShareRange = (0.2, 1.0)
+    mask: AnyPerlinShape = LatticeShape()
+
+    @classmethod
+    @abstractmethod
+    def anomaly(cls, scene: Scene, params: P) -> Pixels:
+        """The picture (H, W, C) uint8 that shows through the mask."""
+
+    @classmethod
+    def make(cls, scenes: Sequence[Scene], params: Sequence[P], device: str) -> list[Defect]:
+        """Cut the masks in one batch on the device, then make each picture."""
+        height, width = scenes[0].image.shape[:2]
+        masks = perlin_masks([numbers.mask for numbers in params], height, width, device)
+        return [
+            cls._through(mask, scene, numbers)
+            for mask, scene, numbers in zip(masks, scenes, params, strict=True)
+        ]
+
+    @classmethod
+    def _through(cls, mask: Pixels, scene: Scene, params: P) -> Defect:
+        # Boxed to what the foreground leaves, so that only there pixels are blended.
+        left, top, width, height = cv2.boundingRect(cv2.bitwise_and(mask, scene.foreground))
+        region = (slice(top, top + height), slice(left, left + width))
+        if not width:
+            return Defect(0, 0, scene.image[:1, :1], np.zeros((1, 1), np.uint8))
+        alpha = np.where(mask[region], np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
+        return Defect(left, top, cls.anomaly(scene, params)[region], alpha)

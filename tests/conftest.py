@@ -1,0 +1,34 @@
+"""Shared fixtures; and the rule that data tests may be skipped only where there is no data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("SYNTHGEN_TEST_DATA", REPOSITORY.parent / "shared"))
+
+skipped_with_data: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with `data/` and `weights/` for development; skips where it is missing."""
+    if not (DATA / "data").is_dir():
+        pytest.skip(f"no development data at {DATA}: set SYNTHGEN_TEST_DATA")
+    return DATA
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and "needs_data" in report.keywords and (DATA / "data").is_dir():
+        skipped_with_data.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if skipped_with_data:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name in skipped_with_data:
+        terminalreporter.write_line(f"FAILED: {name} was skipped although the data is at {DATA}", red=True)

@@ -1,0 +1,214 @@
+"""Normal images out of tar shards, with shards written by plain tarfile and by webdataset itself."""
+
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthgen.errors import InputError
+from synthgen.sources import WebDatasetSource, files
+from synthgen.sources.detect import source_for
+
+
+def tar(members: dict[str, bytes], mode: str = "w") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def shard(number: int) -> dict[str, bytes]:
+    return {
+        f"{number}_0.cls": b"0",
+        f"{number}_0.png": b"normal %d" % number,
+        f"{number}_0.mask.png": b"mask",
+        f"{number}_0.normal.png": b"paired",
+        f"{number}_0.json": b"{}",
+        f"{number}_1.png": b"anomalous",
+        f"{number}_1.cls": b"1",
+    }
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"00000{number}.tar").write_bytes(tar(shard(number)))
+    (folder / "000000.json").write_text("{}")
+    return folder
+
+
+def contents(source: WebDatasetSource) -> dict[str, bytes]:
+    return {entry.path: source.read(entry.path) for entry in source.entries()}
+
+
+def expected(*numbers: int) -> dict[str, bytes]:
+    return {f"00000{number}.tar/{number}_0.png": b"normal %d" % number for number in numbers}
+
+
+def test_a_folder_a_tar_and_globs(shards: Path) -> None:
+    assert contents(WebDatasetSource(path=str(shards))) == expected(0, 1, 2, 3)
+    assert contents(WebDatasetSource(path=f"{shards}/000002.tar")) == expected(2)
+    assert contents(WebDatasetSource(path=f"{shards}/{{000001..000003}}.tar")) == expected(1, 2, 3)
+    assert contents(WebDatasetSource(path=f"{shards}/{{0..0}}{{00000..00001}}.tar")) == expected(0, 1)
+    assert contents(WebDatasetSource(path=f"{shards}/*[13].tar")) == expected(1, 3)
+    assert {entry.category for entry in WebDatasetSource(path=str(shards)).entries()} == {"shards"}
+
+
+def test_globs_over_folders_keep_equal_names_apart(shards: Path) -> None:
+    (shards / "b").mkdir()
+    (shards / "b" / "000000.tar").write_bytes(tar({"x.png": b"other"}))
+    source = WebDatasetSource(path=f"{shards.parent}/shards*/**/000000.tar")
+    assert contents(source) == {
+        "shards/000000.tar/0_0.png": b"normal 0",
+        "shards/b/000000.tar/x.png": b"other",
+    }
+
+
+def test_relative_paths_and_urls(shards: Path, monkeypatch: pytest.MonkeyPatch, memory_folder: str) -> None:
+    import fsspec
+
+    monkeypatch.chdir(shards)
+    assert contents(WebDatasetSource(path="000001.tar")) == expected(1)
+    assert contents(WebDatasetSource(path="{000000..000001}.tar")) == expected(0, 1)
+    for number in range(2):
+        fsspec.filesystem("memory").pipe(f"{memory_folder}/00000{number}.tar", tar(shard(number)))
+    for url in (memory_folder, f"{memory_folder}/{{000000..000001}}.tar", f"{memory_folder}/*.tar"):
+        assert contents(WebDatasetSource(path=url)) == expected(0, 1)
+
+
+def test_a_name_with_magic_characters_that_exists_is_taken_literally(shards: Path) -> None:
+    renamed = shards.rename(shards.with_name("set [1] {0..1}"))
+    assert contents(WebDatasetSource(path=str(renamed))) == expected(0, 1, 2, 3)
+    assert contents(WebDatasetSource(path=f"{renamed}/000003.tar")) == expected(3)
+
+
+def test_which_members_are_normal_images(tmp_path: Path) -> None:
+    members = {
+        "unlabelled.JPG": b"a",
+        "zero.cls": b"0\n",
+        "zero.tiff": b"b",
+        "late.webp": b"c",
+        "late.cls": b" 0 ",
+        "one.cls": b"1",
+        "one.png": b"no",
+        "named.cls": b"good",
+        "named.png": b"no",
+        "dir.with.dots/deep.png": b"d",
+        "dir.with.dots/one.png": b"e",
+        "two.extensions.png": b"no",
+        ".hidden.png": b"no",
+        "text.txt": b"no",
+        "bare": b"no",
+    }
+    (tmp_path / "x.tar").write_bytes(tar(members))
+    assert contents(WebDatasetSource(path=str(tmp_path))) == {
+        "x.tar/dir.with.dots/deep.png": b"d",
+        "x.tar/dir.with.dots/one.png": b"e",
+        "x.tar/late.webp": b"c",
+        "x.tar/unlabelled.JPG": b"a",
+        "x.tar/zero.tiff": b"b",
+    }
+
+
+def test_links_and_folders_in_a_tar_are_not_images(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name, kind in (("link.png", tarfile.SYMTYPE), ("folder.png", tarfile.DIRTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/hostname"
+            archive.addfile(info)
+        archive.addfile(tarfile.TarInfo("real.png"), io.BytesIO())
+    assert contents(WebDatasetSource(path=str(tmp_path))) == {"x.tar/real.png": b""}
+
+
+def test_what_webdataset_writes(tmp_path: Path) -> None:
+    webdataset = pytest.importorskip("webdataset")
+    with webdataset.TarWriter(str(tmp_path / "w.tar")) as writer:
+        writer.write({"__key__": "a/000", "png": b"good", "cls": b"0", "mask.png": b"zero"})
+        writer.write({"__key__": "a/001", "png": b"bad", "cls": b"1", "mask.png": b"one"})
+    assert contents(WebDatasetSource(path=str(tmp_path / "w.tar"))) == {"w.tar/a/000.png": b"good"}
+
+
+def test_a_tar_is_scanned_once_and_read_where_the_image_lies(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = WebDatasetSource(path=str(shards))
+    entries = source.entries()
+    monkeypatch.setattr(tarfile, "open", lambda **options: pytest.fail("the tar was scanned again"))
+    assert source.entries() == entries
+    assert source.read("000003.tar/3_0.png") == b"normal 3"
+    again = pickle.loads(pickle.dumps(source))
+    assert again == source == WebDatasetSource(path=str(shards))
+    assert again.read("000003.tar/3_0.png") == b"normal 3"
+    assert source.model_dump() == {"kind": "webdataset", "held_out": 0.2, "path": str(shards)}
+
+
+def test_reading_is_bounded(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from synthgen.sources import webdataset
+
+    monkeypatch.setattr(webdataset, "MAX_BYTES", 3)
+    assert WebDatasetSource(path=str(shards)).read("000000.tar/0_0.png") == b"norm"
+
+
+def test_an_unlisted_member_is_an_oserror(shards: Path) -> None:
+    for path in ("000000.tar/0_1.png", "000000.tar/0_0.mask.png", "000009.tar/0_0.png", "../x"):
+        with pytest.raises(OSError, match="is not a normal image of"):
+            WebDatasetSource(path=str(shards)).read(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("none", "none does not exist"),
+        ("none.tar", "none.tar does not exist"),
+        ("{000002..000005}.tar", r"names 000004\.tar, and there is no such file"),
+        ("x*.tar", r"names x\*\.tar"),
+        ("{5..2}.tar", "must count upwards"),
+        ("{0..99999999999}.tar", "at most 100000 shards"),
+        ("{0..9999}{0..9999}.tar", "at most 100000 shards"),
+        ("..", "has no .tar file"),
+    ],
+)
+def test_wrong_paths(shards: Path, path: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        WebDatasetSource(path=f"{shards}/{path}").entries()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"this is not a tar" * 100, "is not a complete, uncompressed tar"),
+        (tar(shard(0), "w:gz"), "is not a complete, uncompressed tar"),
+        (tar({"a.png": bytes(5000)})[:3000], "is not a complete, uncompressed tar"),
+        (tar({"a.txt": b""}), "has no normal image"),
+        (tar({"a.png": b"", "a.cls": b"1"}), "has no normal image"),
+    ],
+)
+def test_bad_tars(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "x.tar").write_bytes(content)
+    with pytest.raises(InputError, match=reason):
+        WebDatasetSource(path=str(tmp_path)).entries()
+
+
+def test_a_tar_that_cannot_be_opened(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.Root, "open", refuse)
+    with pytest.raises(InputError, match=r"000000\.tar in .*Permission denied"):
+        WebDatasetSource(path=str(shards)).entries()
+
+
+def test_detection(shards: Path) -> None:
+    for path in (str(shards), f"{shards}/000001.tar", f"{shards}/{{000000..000001}}.tar"):
+        assert source_for(path) == WebDatasetSource(path=path)
+    with pytest.raises(InputError, match="webdataset source, which has no categories"):
+        source_for(str(shards), ["a"])
