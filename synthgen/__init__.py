@@ -1,1 +1,35 @@
-"""synthgen."""
+"""synthgen: synthetic anomalies with exact masks for visual inspection.
+
+A plan and an index make a sample, always the same one.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synthgen.dataset import AnomalyDataset
+    from synthgen.freeze import freeze
+    from synthgen.plan import Plan
+    from synthgen.recipe import Recipe
+    from synthgen.recipe_file import load_recipe
+    from synthgen.sample import Facts, Sample
+
+_HOMES = {
+    "AnomalyDataset": "synthgen.dataset",
+    "Facts": "synthgen.sample",
+    "Plan": "synthgen.plan",
+    "Recipe": "synthgen.recipe",
+    "Sample": "synthgen.sample",
+    "freeze": "synthgen.freeze",
+    "load_recipe": "synthgen.recipe_file",
+}
+
+__all__ = ["AnomalyDataset", "Facts", "Plan", "Recipe", "Sample", "freeze", "load_recipe"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that `synthgen --help` does not wait for torch and OpenCV.
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'synthgen' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -67,8 +67,8 @@ def _listed(lines: list[str]) -> list[str]:
 
 def _bytes(count: float) -> str:
     """A number of bytes with a decimal prefix."""
-    for prefix in ("", "k", "M", "G", "T"):
-        if count < 1000:
-            break
-        count /= 1000
+    prefixes = iter(("", "k", "M", "G", "T"))
+    prefix = next(prefixes)
+    while count >= 999.5 and prefix != "T":
+        count, prefix = count / 1000, next(prefixes)
     return f"{count:.3g} {prefix}B"

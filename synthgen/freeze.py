@@ -12,7 +12,6 @@ from synthgen.images import UnusableImage, decode, is_grey, prepare
 from synthgen.plan import NormalImage, PinnedFile, Plan, Preparation, RejectedFile
 from synthgen.recipe import MAX_SIDE, MIN_SIDE, Recipe
 from synthgen.regions.foreground import ForegroundRule, resolve
-from synthgen.sample import FORMAT_VERSION
 from synthgen.scene import Pixels
 from synthgen.sources import BuiltinSource, FolderSource, Source
 from synthgen.sources.base import Entry
@@ -73,7 +72,7 @@ def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
 
 
 def fingerprint(plan: Plan) -> str:
-    """sha256 of all that decides the samples: not their number, nor how they are written, nor where files lie."""
+    """sha256 of all that decides the samples; not their number, how they are written, or where files lie."""
     data = plan.model_dump(mode="json", exclude={"fingerprint", "rejected"})
     asked = data["recipe"]
     for field in ("count", "output", "source", "on_bad_image", "foreground"):
@@ -88,7 +87,11 @@ def fingerprint(plan: Plan) -> str:
 
 def texture_source(collection: str) -> Source:
     """The source that a texture collection's name stands for."""
-    return BuiltinSource(kind="builtin") if collection == "builtin" else FolderSource(kind="folder", path=collection)
+    return (
+        BuiltinSource(kind="builtin")
+        if collection == "builtin"
+        else FolderSource(kind="folder", path=collection)
+    )
 
 
 def _look_at_all(
@@ -144,8 +147,8 @@ def _without_too_small(
     reasons = [
         RejectedFile(
             path=look.path,
-            reason=f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be cropped; "
-            "use fit: resize or a smaller size",
+            reason=f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be "
+            "cropped; use fit: resize or a smaller size",
         )
         for look in small
     ]
@@ -192,7 +195,8 @@ def _split(looks: list[_Look], held_out: float) -> list[NormalImage]:
         return "heldout" if look.sha256 in held else "fit"
 
     return [
-        NormalImage(path=look.path, sha256=look.sha256, category=look.category, split=side(look)) for look in looks
+        NormalImage(path=look.path, sha256=look.sha256, category=look.category, split=side(look))
+        for look in looks
     ]
 
 
@@ -201,7 +205,9 @@ def _decide(
 ) -> ForegroundRule:
     own = [image for image in images if image.category == category]
     step = max(1, len(own) // DECISION_IMAGES)
-    return resolve(recipe.foreground, category, list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES])))
+    return resolve(
+        recipe.foreground, category, list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES]))
+    )
 
 
 def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalImage]) -> Iterator[Pixels]:

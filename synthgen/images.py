@@ -104,7 +104,7 @@ def encode_webp(image: Pixels) -> bytes:
 
     buffer = io.BytesIO()
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    picture.save(buffer, "WEBP", lossless=True, exact=True, method=0, quality=0)
+    picture.save(buffer, "WEBP", lossless=True, method=0, quality=0)
     return buffer.getvalue()
 
 
@@ -220,9 +220,9 @@ def _composite_over_white(pixels: Decoded) -> Decoded:
 
 
 def _orientation(image: "ImageFile") -> int:
-    """The EXIF orientation that is still to be applied: 1 … 8."""
-    # For TIFF both Pillow and OpenCV apply it while they load.
-    return 1 if image.format == "TIFF" else int(image.getexif().get(_ORIENTATION_TAG, 1))
+    """The EXIF orientation that a loaded image still needs: 1 … 8."""
+    # A TIFF is turned by Pillow and OpenCV while they load it, and Pillow then drops the tag.
+    return int(image.getexif().get(_ORIENTATION_TAG, 1))
 
 
 def _upright(pixels: Decoded, orientation: int) -> npt.NDArray[Any]:

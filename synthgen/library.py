@@ -57,7 +57,9 @@ class PlanLibrary:
         }
         self._texture_sources: dict[str, Source] = {}
         self._scenes: BoundedCache[Scene] = BoundedCache(cache_bytes, _scene_bytes)
-        self._texture_pixels: BoundedCache[Pixels] = BoundedCache(cache_bytes // 3, lambda pixels: pixels.nbytes)
+        self._texture_pixels: BoundedCache[Pixels] = BoundedCache(
+            cache_bytes // 3, lambda pixels: pixels.nbytes
+        )
 
     @cached_property
     def drawn_from(self) -> list[NormalImage]:
@@ -77,7 +79,7 @@ class PlanLibrary:
         return self._peers[category]
 
     def scene(self, sha256: str) -> Scene:
-        """The prepared scene of a normal image. Raises RunError where its file is no longer what was pinned."""
+        """The prepared scene of a normal image. Raises RunError where its file has changed."""
         return self._scenes.get(sha256, lambda: self._read_scene(self._images[sha256]))
 
     def textures(self, collection: str) -> Sequence[str]:
@@ -92,10 +94,7 @@ class PlanLibrary:
         data = pinned_bytes(self._plan.recipe.source.read, image.path, image.sha256)
         pixels = prepare(decode(data), self._plan.preparation)
         rule = self._plan.foreground[image.category]
-        if image.foreground_mask:
-            foreground = self._read_mask(image)
-        else:
-            foreground = apply(rule, pixels)
+        foreground = self._read_mask(image) if image.foreground_mask else apply(rule, pixels)
         return Scene(image.sha256, image.category, rule.kind, pixels, foreground, self)
 
     def _read_mask(self, image: NormalImage) -> Pixels:
@@ -112,7 +111,9 @@ def pinned_bytes(read: Callable[[str], bytes], path: str, expected: str) -> byte
     try:
         data = read(path)
     except (OSError, UnusableImage) as error:
-        raise RunError(f"{path}: cannot be read any more ({error}); the plan was made when it could") from error
+        raise RunError(
+            f"{path}: cannot be read any more ({error}); the plan was made when it could"
+        ) from error
     if sha256(data).hexdigest() != expected:
         raise RunError(f"{path}: changed since the plan was made; restore it, or start in a new directory")
     return data

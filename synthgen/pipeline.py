@@ -87,22 +87,25 @@ class Pipeline:
                 return
             by_class: dict[type[Synthesizer[Any]], list[Draft]] = {}
             for draft in pending:
-                by_class.setdefault(type(draft.synthesizer), []).append(draft)
+                by_class.setdefault(self._draw(draft, draft.synthesizer, attempt), []).append(draft)
             for synthesizer, some in by_class.items():
-                self._make(synthesizer, some, attempt)
+                self._make(synthesizer, some)
 
-    def _make(self, synthesizer: type[Synthesizer[Any]], drafts: list[Draft], attempt: int) -> None:
-        recipe = self.plan.recipe
-        for draft in drafts:
-            stream = Stream(recipe.seed, draft.index, draft.synthesizer.method, attempt)
-            draft.params = draft.synthesizer.draw(stream, draft.scene)
-            draft.attempts = attempt + 1
+    def _draw(
+        self, draft: Draft, synthesizer: Synthesizer[Any] | None, attempt: int
+    ) -> type[Synthesizer[Any]]:
+        assert synthesizer
+        stream = Stream(self.plan.recipe.seed, draft.index, synthesizer.method, attempt)
+        draft.params = synthesizer.draw(stream, draft.scene)
+        draft.attempts = attempt + 1
+        return type(synthesizer)
+
+    def _make(self, synthesizer: type[Synthesizer[Any]], drafts: list[Draft]) -> None:
         scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
         for draft, defect in zip(drafts, synthesizer.make(scenes, params, self._device), strict=True):
             draft.result = composite(draft.scene, defect)
-            draft.verdict = judge(
-                draft.scene, draft.result, recipe.min_contrast, draft.synthesizer.min_overlap
-            )
+            min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
+            draft.verdict = judge(draft.scene, draft.result, self.plan.recipe.min_contrast, min_overlap)
 
     def _finish(self, draft: Draft) -> Sample:
         facts = self._facts(draft)

@@ -1,12 +1,16 @@
 """A plan: a recipe with the world pinned. ``plan + index → sample`` is a pure function."""
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule
-from synthgen.sample import FORMAT_VERSION
+from synthgen.sample import FORMAT_VERSION, Sample
+
+if TYPE_CHECKING:
+    from synthgen.pipeline import Pipeline
 
 
 class _Record(BaseModel):
@@ -61,3 +65,14 @@ class Plan(_Record):
     textures: dict[str, list[PinnedFile]]
     """The pictures of each texture collection that a synthesizer names."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    def sample(self, index: int) -> Sample:
+        """Make one sample. To make many, `Pipeline(plan).samples(indices)` works in batches."""
+        return self._pipeline.sample(index)
+
+    @cached_property
+    def _pipeline(self) -> "Pipeline":
+        # The one import that runs upwards: a convenience for people at a prompt.
+        from synthgen.pipeline import Pipeline
+
+        return Pipeline(self)

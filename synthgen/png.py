@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-
 Pixels = npt.NDArray[np.uint8]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

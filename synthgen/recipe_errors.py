@@ -83,7 +83,7 @@ def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fa
         name, location = "wrong_length", location[:-1]
     elif name == "too_long" and error["ctx"]["field_type"] == "Tuple":
         name = "wrong_length"
-    node, kind, owner = root, model, None
+    node, kind, owner = root, model, model
     path: Place = ()
     choice: _Choice | None = None
     for part in location:
@@ -94,7 +94,8 @@ def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fa
                 choice = choice or _Choice(path, kind, str(part))
             kind = chosen
         else:
-            owner, kind = kind, inner(kind, part)
+            [owner] = members(kind)
+            kind = inner(owner, part)
             path, node = (*path, part), node.child(part) or node
     if name.startswith("union_tag"):
         tag = error["ctx"]["discriminator"].strip("'")

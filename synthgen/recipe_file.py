@@ -85,7 +85,7 @@ def inline(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists of scalars stand in one line, and nothing is written as an alias."""
+    """Lists of scalars and texts of several lines stand in one line, and nothing is written as an alias."""
 
     def represent_sequence(
         self, tag: str, sequence: Any, flow_style: bool | None = None
@@ -94,10 +94,14 @@ class _Dumper(yaml.SafeDumper):
         node.flow_style = node.flow_style or all(isinstance(item, yaml.ScalarNode) for item in node.value)
         return node
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if "\n" in data else None)
+
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
+_Dumper.add_representer(str, _Dumper.represent_str)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
 
 
@@ -117,7 +121,7 @@ def _find(path_or_name: str | Path) -> Path:
     if missing and not path.is_dir():
         names = shipped_names()
         raise InputError(
-            f"{path}: no such file, and no shipped recipe of that name{nearest_name(name, names)}"
+            f"{path}: no such file, and no shipped recipe of that name{nearest_name(path.stem, names)}"
             f" (shipped: {', '.join(names)})"
         )
     return path

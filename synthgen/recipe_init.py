@@ -20,7 +20,7 @@ from synthgen.sources.base import Entry, Source
 from synthgen.sources.detect import source_for
 from synthgen.sources.files import Root
 
-MOST_LOOKED_AT = 200
+MOST_LOOKED_AT = 300
 """Images that are decoded for their size and colour, evenly spread over the source."""
 MOST_FOR_FOREGROUND = 8
 """Images of each category that the foreground is decided from."""
@@ -206,16 +206,23 @@ def _seen(look: Look) -> str:
     looked_at = "" if seen + len(look.unusable) >= look.images else f" ({seen} of them looked at)"
     colour = "grey" if look.is_grey else "colour"
     deep = ", some with 16 bits" if look.depth16 else ""
-    sizes = [
-        f"{width} x {height} ({count})" for (height, width), count in look.sizes.most_common(MOST_LISTED)
-    ]
-    if len(look.sizes) > MOST_LISTED:
-        sizes.append(f"and {len(look.sizes) - MOST_LISTED} more sizes")
     bad = [f"{path}: {reason}" for path, reason in look.unusable.items()]
-    lines = [f"Seen: {look.images} images{looked_at}, {colour}{deep}; width x height: {', '.join(sizes)}."]
+    lines = [f"Seen: {look.images} images{looked_at}, {colour}{deep}, {_sizes(look.sizes)} (width x height)."]
     if bad:
         lines += [f"Not usable: {len(bad)} of them:", *bad[:MOST_LISTED]]
     return "\n".join(_comment(line) for line in lines)
+
+
+def _sizes(sizes: Counter[Size]) -> str:
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    if len(sizes) == 1:
+        return _width_by_height(by_area[0])
+    return f"{len(sizes)} sizes from {_width_by_height(by_area[0])} to {_width_by_height(by_area[-1])}"
+
+
+def _width_by_height(size: Size) -> str:
+    height, width = size
+    return f"{width} x {height}"
 
 
 def _size(look: Look, size: Size | Literal["native"]) -> str:

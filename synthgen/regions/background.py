@@ -1,4 +1,4 @@
-"""Pictures in which the background is even: the light on it taken out, or its colours told apart from the rest."""
+"""Pictures in which the background is even: without the light on it, or by its share of each colour."""
 
 import cv2
 import numpy as np
@@ -50,8 +50,8 @@ def flattened(grey: Pixels) -> Pixels:
 def border_likeness(image: Pixels) -> Pixels:
     """How much each pixel's colour belongs to the border: (H, W) uint8 of an (H, W, C) uint8 image.
 
-    The share of the colour on the border, r times its share in the whole image, gives 255 r / (1 + r): 0 for a
-    colour that the border does not have, 127 for one that is as common there as elsewhere.
+    A colour whose share on the border is r times its share in the image gives 255 r / (1 + r): 0 where the
+    border does not have it, 127 where it is as common there as elsewhere.
     """
     shape = image.shape[:2]
     if image.shape[2] == 1:

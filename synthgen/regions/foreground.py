@@ -1,31 +1,115 @@
-"""Foreground: which pixels of a normal image are the product. (Interface; the rule's engine is being built.)"""
+"""Foreground: which pixels of a normal image are the product, and how a recipe says so."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from synthgen.scene import Pixels, SceneKind
+from synthgen.errors import InputError
+from synthgen.regions.foreground_decision import decide
+from synthgen.regions.foreground_rule import ForegroundRule, Segmentation, apply
+from synthgen.scene import Pixels
+
+__all__ = [
+    "ForegroundChoice",
+    "ForegroundRule",
+    "MaskFolder",
+    "PublishedForeground",
+    "PublishedRules",
+    "Segmentation",
+    "apply",
+    "decide",
+    "resolve",
+]
 
 
-class ForegroundRule(BaseModel):
-    """A rule that finds the product in any image of one category; plain data, stored in the plan and facts."""
+class PublishedForeground(BaseModel):
+    """The rules that were published for the categories of a dataset."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    kind: SceneKind
-    reason: str = ""
+
+    published: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    """The dataset: ``mvtec``, ``visa``, ``mpdd`` or ``btad``."""
 
 
-ForegroundChoice = Literal["auto", "all"]
+class MaskFolder(BaseModel):
+    """The user's own masks: a folder with one mask for each image, product white, background black."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    masks: Annotated[str, Field(min_length=1)]
+    """Path or URL of the folder."""
 
 
-def decide(images: Sequence[Pixels]) -> ForegroundRule:
-    """Choose a rule for one category from a few of its own prepared images."""
-    return ForegroundRule(kind="texture")
+class PublishedRules(BaseModel):
+    """A data file of published rules, `recipes/foreground/DATASET.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reference: str
+    """Where the rules were published."""
+    categories: dict[str, Literal["all"] | Segmentation]
+    """``all``: everything is foreground."""
+    rest: Segmentation | None = None
+    """The rule of every other category, if there is one."""
 
 
-def apply(rule: ForegroundRule, image: Pixels) -> Pixels:
-    """The foreground (H, W) uint8, 0 or 255, of an (H, W, C) uint8 image."""
-    import numpy as np
+def _branch(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return type(value).__name__
+    if not isinstance(value, dict):
+        return "literal"
+    if "published" in value:
+        return "PublishedForeground"
+    return "MaskFolder" if "masks" in value else "Segmentation"
 
-    return np.full(image.shape[:2], 255, np.uint8)
+
+ForegroundChoice = Annotated[
+    Annotated[Literal["auto", "all"], Tag("literal")]
+    | Annotated[Segmentation, Tag("Segmentation")]
+    | Annotated[PublishedForeground, Tag("PublishedForeground")]
+    | Annotated[MaskFolder, Tag("MaskFolder")],
+    Discriminator(_branch),
+]
+"""The recipe's field: ``auto``, ``all``, a rule of the user's own, ``{published: DATASET}`` or ``{masks: PATH}``."""
+
+
+def resolve(choice: ForegroundChoice, category: str, images: Sequence[Pixels]) -> ForegroundRule:
+    """The rule of one category; ``images`` are some of its prepared images, each (H, W, C) uint8.
+
+    With a folder of masks the rule only says so: the masks are read instead of applying it. Raises InputError
+    where no rule is published for the category or dataset.
+    """
+    match choice:
+        case "auto":
+            return decide(images)
+        case "all":
+            return ForegroundRule(kind="texture", reason="everything is foreground, as the recipe says")
+        case Segmentation():
+            return ForegroundRule(kind="object", reason="object: the recipe's own rule", segmentation=choice)
+        case MaskFolder():
+            return ForegroundRule(kind="object", reason="object: the masks of the recipe's folder")
+    return _published(choice.published, category)
+
+
+def _published(dataset: str, category: str) -> ForegroundRule:
+    from synthgen.recipe_file import read_model, shipped_dir
+
+    files = {path.stem: path for path in (shipped_dir() / "foreground").glob("*.yaml")}
+    if dataset not in files:
+        raise InputError(
+            f"foreground: no rules were published for {dataset!r}, only for {', '.join(sorted(files))}; "
+            "name one of these or use auto"
+        )
+    rules = read_model(files[dataset], PublishedRules)
+    rule = rules.categories.get(category, rules.rest)
+    if rule is None:
+        raise InputError(
+            f"foreground: {dataset} has no published rule for the category {category!r}, only for "
+            f"{', '.join(sorted(rules.categories))}; use auto or give a rule"
+        )
+    if rule == "all":
+        return ForegroundRule(kind="texture", reason=f"everything is foreground ({rules.reference})")
+    return ForegroundRule(
+        kind="object", reason=f"object: published rule ({rules.reference})", segmentation=rule
+    )

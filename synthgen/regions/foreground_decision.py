@@ -1,7 +1,7 @@
 """Decides, from a few normal images of an unknown product, what is foreground.
 
-Every candidate segmentation is tried on every image and judged by what sets a product apart from a pattern: an
-even background around it, a sharp and short outline, and little of it on the image's border.
+Every candidate segmentation is tried on every image and judged by what sets a product apart from a pattern:
+an even background around it, a sharp and short outline, and little of it on the image's border.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _THIN = (6.0, 3.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What one segmentation of one image shows. ``channel`` levels are grey levels of the candidate's channel."""
+    """What one segmentation of one image shows; levels are those of the candidate's channel."""
 
     area: float
     """Share of the image that is foreground."""
@@ -96,7 +96,7 @@ class _Trial:
 
 
 def decide(images: Sequence[Pixels]) -> ForegroundRule:
-    """Choose a rule for one category from its own prepared images, each (H, W, C) uint8; the first 16 are used.
+    """Choose a rule for one category from up to 16 of its own prepared images, each (H, W, C) uint8.
 
     Where no segmentation holds on nearly all of them the answer is ``texture``: everything is foreground.
     """
@@ -216,17 +216,15 @@ def _why_object(how: Segmentation, trial: _Trial) -> str:
         )
     holes = "" if how.fill == 1 else ", holes kept"
     return (
-        f"object: {ground}; {method} on {how.channel}, {how.side} side, close {how.close:g}, open {how.open:g}"
-        f"{holes}; it covers {trial.median('area'):.0%} of the image"
+        f"object: {ground}; {method} on {how.channel}, {how.side} side, "
+        f"close {how.close:g}, open {how.open:g}{holes}; it covers {trial.median('area'):.0%} of the image"
     )
 
 
 def _why_texture(trials: Sequence[_Trial]) -> str:
-    best = max(trials, key=lambda trial: (trial.agreeing, trial.score))
+    best = max(trials, key=lambda trial: trial.agreeing)
     if best.agreeing == 0:
-        return "texture: no even background stands out on the border, so everything is foreground"
-    return (
-        "texture: the evidence for a background is weak, so everything is foreground; the best rule "
-        f"({best.segmentation.threshold} on {best.segmentation.channel}, {best.segmentation.side} side) holds on "
-        f"{best.agreeing:.0%} of the images"
-    )
+        evidence = "no image shows a sharp product before an even background"
+    else:
+        evidence = f"no rule finds a sharp product in more than {best.agreeing:.0%} of the images"
+    return f"texture: everything is foreground, for {evidence}"

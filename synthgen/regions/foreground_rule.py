@@ -16,38 +16,39 @@ Length = Annotated[float, Field(ge=0, le=64)]
 
 
 class Segmentation(BaseModel):
-    """How a product is told from its background. Lengths are pixels of a 256 x 256 image and scale with it."""
+    """How a product is told from its background. Lengths are pixels of a 256 x 256 image."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     channel: Channel = "grey"
-    """``flattened`` is grey less the light on the background; ``border-likeness`` is high for the colours of the
-    image's border. A grey image has the same red, green and blue."""
+    """``flattened`` is grey less the light on the background; ``border-likeness`` is high for the colours of
+    the image's border. In a grey image red, green and blue are grey, and saturation is 0."""
     threshold: Literal["otsu", "triangle"] | Annotated[int, Field(ge=0, le=254)] = "otsu"
     """A method, applied to each image, or a level 0-254: bright is above it."""
     side: Literal["bright", "dark"]
     """On which side of the threshold the product lies."""
-    close: Length = 0
+    close: Length = 0.0
     """Side of the square of a morphological closing; 0 for none."""
-    open: Length = 0
+    open: Length = 0.0
     """Side of the square of the opening that follows; 0 for none."""
-    fill: Annotated[float, Field(ge=0, le=1)] = 0
+    fill: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Holes up to this share of the piece around them are filled: 0 none, 1 all."""
-    smallest: Annotated[float, Field(ge=0, lt=1)] = 0
+    smallest: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Pieces smaller than this share of the largest one are dropped."""
-    shrink: Length = 0
+    shrink: Length = 0.0
     """How far the edge is drawn in at the end."""
 
 
 class ForegroundRule(BaseModel):
-    """A rule that finds the product in any image of one category; plain data, stored in the plan and facts."""
+    """A rule that finds the product in any image of one category: plain data, stored in the plan."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: SceneKind
-    """``texture``: everything is foreground, and there is no segmentation."""
     reason: str = ""
+    """How the rule was chosen, in one sentence."""
     segmentation: Segmentation | None = None
+    """None where everything is foreground."""
 
 
 def apply(rule: ForegroundRule, image: Pixels) -> Pixels:

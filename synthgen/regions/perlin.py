@@ -52,9 +52,7 @@ class Classic(BaseModel):
     """Offset into the permutation table: another base, another field."""
 
 
-def lattice_fields(
-    lattices: Sequence[Lattice], height: int, width: int, device: str
-) -> list[torch.Tensor]:
+def lattice_fields(lattices: Sequence[Lattice], height: int, width: int, device: str) -> list[torch.Tensor]:
     """Evaluate one lattice field per entry: (height, width) float32 each, about -1 … 1."""
     import torch
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -114,47 +113,19 @@ def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: s
 
     lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]
     turned = iter(lattice_fields(lattices, height, width, device))
-    cut = []
+    cut: list[torch.Tensor] = []
     for mask in masks:
-        parts = [
-            (next(turned) if isinstance(field, Lattice) else _window(field, height, width, device))
-            > mask.threshold
-            for field in mask.fields
-        ]
-        join = torch.logical_or if mask.combine == "union" else torch.logical_and
-        cut.append(reduce(join, parts))
-    # One transfer for the whole batch.
-    together = torch.stack(cut).to(torch.uint8).mul_(255).cpu().numpy()
-    return list(together)
-
-
-def _window(self, stream: Stream) -> ClassicWindow:
-        return ClassicWindow(
-            field=Classic(**{name: getattr(self, name) for name in Classic.model_fields}),
-            origin=(stream.uniform((0, self.repeat[1])), stream.uniform((0, self.repeat[0]))),
-            frequency=stream.log_uniform(self.frequency),
-        )
-
-
-AnyPerlinShape = Annotated[LatticeShape | ClassicShape, Field(discriminator="field")]
-
-
-def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
-    """Cut one mask per entry: (height, width) uint8, 0 or 255."""
-    lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]
-    turned = iter(lattice_fields(lattices, height, width, device) if lattices else ())
-    cut: list[Pixels] = []
-    for mask in masks:
-        parts = []
+        parts: list[torch.Tensor] = []
         for field in mask.fields:
-            values = next(turned) if isinstance(field, Lattice) else _window(field, height, width, device)
-            parts.append((values > mask.threshold).cpu().numpy())
-        joined = np.logical_or.reduce(parts) if mask.combine == "union" else np.logical_and.reduce(parts)
-        cut.append(joined.astype(np.uint8) * np.uint8(255))
-    return cut
+            values = next(turned) if isinstance(field, Lattice) else _show(field, height, width, device)
+            parts.append(values > mask.threshold)
+        join = torch.logical_or if mask.combine == "union" else torch.logical_and
+        cut.append(parts[0] if len(parts) == 1 else join(*parts))
+    # One transfer for the whole batch.
+    return list(torch.stack(cut).to(torch.uint8).mul_(255).cpu().numpy())
 
 
-def _window(window: ClassicWindow, height: int, width: int, device: str) -> torch.Tensor:
+def _show(window: ClassicWindow, height: int, width: int, device: str) -> torch.Tensor:
     import torch
 
     step = window.frequency / min(height, width)

@@ -34,6 +34,11 @@ def mark_name(index: int) -> str:
     return f"{index:06d}.json"
 
 
+def shard_name(index: int) -> str:
+    """The file name of a shard."""
+    return f"{index:06d}.tar"
+
+
 def read_mark(filesystem: Any, directory: str, index: int) -> Mark | None:
     """The mark of a shard, or None where there is none. Raises InputError where it cannot be understood."""
     name = mark_name(index)
@@ -47,5 +52,6 @@ def read_mark(filesystem: Any, directory: str, index: int) -> Mark | None:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{name} in {directory} is not a shard's mark ({field}: {first['msg']}); delete it to make the shard again"
+            f"{name} in {directory} is not a shard's mark ({field}: {first['msg']}); "
+            "delete it to make the shard again"
         ) from error

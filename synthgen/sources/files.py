@@ -133,7 +133,7 @@ class Root:
         return bool(kind == "directory")
 
     def _kind(self, full_path: str) -> str:
-        """What is there, links followed; unlike fsspec's isdir, without hiding that it may not be looked at."""
+        """What is there, links followed; fsspec's isdir would hide that it may not be looked at."""
         try:
             return str(self._system.info(full_path)["type"])
         except (FileNotFoundError, NotADirectoryError):

@@ -12,9 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
-from synthgen.synthesizers.colour import to_levels
-
-LEVELS = np.arange(256, dtype=np.float64)
+from synthgen.synthesizers.colour import LEVELS, to_levels
 
 
 class Augmentation(BaseModel):

@@ -9,6 +9,9 @@ from synthgen.scene import Pixels
 from synthgen.streams import Stream
 
 
+LEVELS = np.arange(256, dtype=np.float64)
+
+
 class Jitter(BaseModel):
     """Factors for brightness, contrast and saturation, and a turn of the hue (1 = the whole circle)."""
 
@@ -34,16 +37,17 @@ class Jitter(BaseModel):
         """Jitter (h, w, C) uint8, in the order of the fields; grey pixels have no saturation and hue."""
         if self == _NONE:
             return pixels
-        levels = np.arange(256, dtype=np.float64) * self.brightness
+        levels = LEVELS * self.brightness
         mean = float(np.mean(cv2.mean(pixels)[: pixels.shape[2]])) * self.brightness
         jittered = cv2.LUT(pixels, to_levels((levels - mean) * self.contrast + mean))
         if pixels.shape[2] == 1:
             return jittered.reshape(pixels.shape)
         hsv = cv2.cvtColor(jittered, cv2.COLOR_RGB2HSV_FULL)
-        turn = round(self.hue * 256)
-        ramp = np.arange(256)
-        table = np.stack([(ramp + turn) % 256, to_levels(ramp * self.saturation), ramp], axis=1)
-        return cv2.cvtColor(cv2.LUT(hsv, table.astype(np.uint8)[None]), cv2.COLOR_HSV2RGB_FULL)
+        table = np.empty((1, 256, 3), np.uint8)
+        table[0, :, 0] = np.roll(LEVELS, -round(self.hue * 256))
+        table[0, :, 1] = to_levels(LEVELS * self.saturation)
+        table[0, :, 2] = LEVELS
+        return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB_FULL)
 
 
 _NONE = Jitter(brightness=1, contrast=1, saturation=1, hue=0)

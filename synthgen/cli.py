@@ -1,0 +1,131 @@
+"""The command line: parses, calls a command, turns errors into one line and an exit code."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from synthgen.errors import SynthgenError
+
+STOPPED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `synthgen`; exits with 0, 1 for a failed run, 2 for wrong usage or input, 130 after Ctrl-C."""
+    options = parser().parse_args(arguments)
+    from synthgen import commands
+
+    command = getattr(commands, options.command.replace("-", "_"))
+    try:
+        sys.exit(command(options))
+    except SynthgenError as error:
+        if options.debug:
+            raise
+        print(f"synthgen: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("synthgen: stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(STOPPED)
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has left.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    root = argparse.ArgumentParser(
+        prog="synthgen",
+        description="Synthetic anomalies with exact masks, from pictures of good products.",
+        epilog="A first look:  synthgen preview quickstart --source path/to/good/images --out sheet.png",
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    init = _command(commands, "init", "write a commented recipe for a folder of good images")
+    init.add_argument("folder", help="folder or URL of the images")
+    init.add_argument("--out", default="recipe.yaml", help="the recipe to write (default: %(default)s)")
+
+    _recipe_command(commands, "check", "validate a recipe and print what it would make")
+
+    plan = _recipe_command(commands, "plan", "freeze a recipe and print the plan as JSON")
+    plan.add_argument("--out", help="write the plan to this file instead")
+
+    preview = _recipe_command(commands, "preview", "draw a sheet of samples: normal, anomalous, mask, change")
+    preview.add_argument("-n", type=_positive, default=15, help="samples on the sheet (default: %(default)s)")
+    preview.add_argument("--out", default="sheet.png", help="the PNG to write (default: %(default)s)")
+    preview.add_argument(
+        "--contact", action="store_true", help="a dense sheet, anomalous images only, spread over the methods"
+    )
+
+    generate = _recipe_command(commands, "generate", "write the shards of a recipe; resumes by itself")
+    generate.add_argument("--out", required=True, help="output directory or URL")
+    generate.add_argument("--workers", type=_positive, help="processes (default: one per core)")
+    generate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    generate.add_argument("--shards", type=_shards, help="make only these, such as 0-99 or 3 or 0-9,20")
+
+    verify = _command(commands, "verify", "check sums, counts, schema, masks, and what lies outside of them")
+    verify.add_argument("directory", help="directory or URL that generate wrote")
+    verify.add_argument("--source", help="where the normal images lie now")
+
+    inspect = _command(commands, "inspect", "show histograms of area, contrast, methods and positions")
+    inspect.add_argument("directory", help="directory or URL that generate wrote")
+    inspect.add_argument("--out", help="also draw them to this PNG")
+
+    replay = _command(commands, "replay", "render a stored sample again from its own record")
+    replay.add_argument("shard", help="path or URL of the tar")
+    replay.add_argument("key", help="the sample's key, such as 000000017")
+    replay.add_argument(
+        "--source", action="append", default=[], help="folder of the normal images or textures"
+    )
+    replay.add_argument("--out", required=True, help="directory for the image, mask and normal image")
+    return root
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return command
+
+
+def _recipe_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str
+) -> argparse.ArgumentParser:
+    command = _command(commands, name, does)
+    command.add_argument("recipe", help="path of a recipe, or the name of a shipped one")
+    command.add_argument("--source", help="take the normal images from here; the layout is recognised")
+    command.add_argument("--count", type=_positive, help="how many samples")
+    command.add_argument("--seed", type=int, help="another seed, other samples")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="A.B=C", help="override a field of the recipe"
+    )
+    return command
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return number
+
+
+def _shards(text: str) -> list[int]:
+    shards: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()) or part.endswith("-"):
+            raise argparse.ArgumentTypeError(f"expected shards such as 0-99 or 3 or 0-9,20, found {text!r}")
+        if int(last or first) - int(first) > 10**6:
+            raise argparse.ArgumentTypeError(f"expected at most a million shards at once, found {part!r}")
+        numbers = range(int(first), int(last or first) + 1)
+        if not numbers:
+            raise argparse.ArgumentTypeError(f"expected the first shard before the last, found {part!r}")
+        shards.update(numbers)
+    return sorted(shards)
+
+
+if __name__ == "__main__":
+    main()

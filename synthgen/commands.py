@@ -1,0 +1,201 @@
+"""What each command of `synthgen` does; every function takes the parsed options and returns the exit code."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthgen.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from synthgen.plan import Plan
+
+MAX_PREVIEW = 100
+SAMPLES_TO_MEASURE = 24
+
+
+def init(options: Namespace) -> int:
+    """Write a commented recipe for a folder."""
+    from synthgen.recipe_init import write_recipe
+
+    recipe = write_recipe(options.folder, Path(options.out))
+    print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
+    print(f"  synthgen preview {options.out} --out sheet.png")
+    print(f"  synthgen generate {options.out} --out {recipe.name}-shards")
+    return 0
+
+
+def check(options: Namespace) -> int:
+    """Validate a recipe and print what it would make."""
+    from itertools import islice
+
+    from synthgen.check import describe
+    from synthgen.pipeline import Pipeline
+    from synthgen.shards.encode import encode
+    from synthgen.shards.tar import BLOCK
+
+    plan = _frozen(options)
+    some = islice(Pipeline(plan).samples(range(plan.recipe.count)), SAMPLES_TO_MEASURE)
+    sizes = [
+        sum(BLOCK + -(-len(data) // BLOCK) * BLOCK for data in encode(sample, plan.recipe.output).values())
+        for sample in some
+    ]
+    print(describe(plan, sum(sizes) / len(sizes)))
+    return 0
+
+
+def plan(options: Namespace) -> int:
+    """Print or write the plan."""
+    text = _frozen(options).model_dump_json(indent=2)
+    if options.out:
+        _write(Path(options.out), (text + "\n").encode())
+        print(options.out)
+    else:
+        print(text)
+    return 0
+
+
+def preview(options: Namespace) -> int:
+    """Draw a sheet of samples."""
+    from synthgen.pipeline import Pipeline
+    from synthgen.preview import contact_sheet, save, sheet
+
+    if options.n > MAX_PREVIEW and not options.contact:
+        raise InputError(f"-n {options.n}: a sheet has at most {MAX_PREVIEW} samples")
+    plan = _frozen(options)
+    samples = list(Pipeline(plan).samples(range(min(options.n, plan.recipe.count))))
+    draw = contact_sheet if options.contact else sheet
+    save(draw(samples, plan.recipe.name), Path(options.out))
+    print(f"{options.out}: {len(samples)} samples")
+    return 0
+
+
+def generate(options: Namespace) -> int:
+    """Write the shards of a recipe."""
+    import os
+
+    from synthgen.engines.local import LocalEngine
+    from synthgen.generate import open_run
+    from synthgen.progress import follow
+    from synthgen.shards.writer import shard_count
+
+    plan = _frozen(options)
+    _tell_rejected(plan)
+    total = shard_count(plan)
+    if options.shards and options.shards[-1] >= total:
+        raise InputError(f"--shards {options.shards[-1]}: the recipe has {total} shards, 0 to {total - 1}")
+    run = open_run(plan, options.out, options.shards)
+    engine = LocalEngine(options.workers or os.cpu_count() or 1, _device(options.device))
+    missing = run.missing
+    if len(missing) < len(run.shards):
+        print(
+            f"{len(run.shards) - len(missing)} of {len(run.shards)} shards are there already", file=sys.stderr
+        )
+    follow(run, engine)
+    marked = len(run.marks)
+    print(f"{options.out}: {marked} of {total} shards, {run.samples(sorted(run.marks))} samples")
+    return 0
+
+
+def verify(options: Namespace) -> int:
+    """Check a directory of shards."""
+    from synthgen.progress import counted
+    from synthgen.shards.verify import verify as verify_directory
+
+    with counted("verifying", "samples") as progress:
+        report = verify_directory(options.directory, options.source, progress)
+    print("\n".join(report.lines()))
+    return 0 if report.ok else 1
+
+
+def inspect(options: Namespace) -> int:
+    """Show histograms of a directory of shards."""
+    from synthgen.shards.histograms import draw, text
+    from synthgen.shards.reader import open_directory
+    from synthgen.shards.statistics import merge
+
+    marks = open_directory(options.directory).marks()
+    if not marks:
+        raise InputError(f"{options.directory}: has no finished shard yet; run `synthgen generate` first")
+    statistics = merge(mark.statistics for mark in marks)
+    print(text(statistics))
+    if options.out:
+        draw(statistics, Path(options.out))
+        print(options.out)
+    return 0
+
+
+def replay(options: Namespace) -> int:
+    """Render a stored sample again and say whether it is identical."""
+    from synthgen import png
+    from synthgen.replay import FileIndex
+    from synthgen.replay import replay as render
+    from synthgen.shards.reader import read_sample
+
+    result = render(read_sample(options.shard, options.key), FileIndex(options.source))
+    folder = Path(options.out)
+    for name, pixels in (("png", result.image), ("mask.png", result.mask), ("normal.png", result.normal)):
+        _write(folder / f"{result.facts.key}.{name}", png.encode(pixels))
+    what = f"{result.facts.key} ({result.facts.method}, {result.facts.outcome})"
+    if not result.identical:
+        raise RunError(
+            f"{what}: differs from the stored sample, by up to {result.largest_difference} grey levels"
+        )
+    if result.lossless:
+        print(f"{what}: identical")
+    else:
+        print(f"{what}: mask identical; the stored JPEG is within {result.largest_difference} grey levels")
+    return 0
+
+
+def _frozen(options: Namespace) -> "Plan":
+    """The plan of the recipe that the options name, with their overrides."""
+    from synthgen.freeze import freeze
+    from synthgen.progress import counted
+    from synthgen.recipe_file import load_recipe
+
+    overrides = list(options.set)
+    for field in ("count", "seed"):
+        if getattr(options, field) is not None:
+            overrides.append(f"{field}={getattr(options, field)}")
+    recipe = load_recipe(options.recipe, overrides)
+    if options.source:
+        from synthgen.sources.detect import source_for
+
+        recipe = recipe.model_copy(update={"source": source_for(options.source)})
+    with counted("looking at the images", "images") as progress:
+        return freeze(recipe, progress)
+
+
+def _tell_rejected(plan: "Plan") -> None:
+    for file in plan.rejected[:10]:
+        print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
+    if len(plan.rejected) > 10:
+        print(f"… and {len(plan.rejected) - 10} more; plan.json lists them all", file=sys.stderr)
+    for category, rule in plan.foreground.items():
+        print(
+            f"foreground of {category}: {rule.kind}{': ' if rule.reason else ''}{rule.reason}",
+            file=sys.stderr,
+        )
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise InputError(
+            "--device cuda: this machine has no CUDA device that torch can use; try --device auto"
+        )
+    return "cpu"
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error

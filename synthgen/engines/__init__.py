@@ -1,0 +1,1 @@
+"""Engines: handed a plan and shard numbers, they decide only where shards are made."""

@@ -1,0 +1,125 @@
+"""The local engine: this machine's cores, one process each, every process makes whole shards."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from synthgen.engines.base import Engine, Progress
+from synthgen.errors import RunError, SynthgenError
+from synthgen.pipeline import BATCH_SIZE, Pipeline
+from synthgen.plan import Plan
+from synthgen.shards.directory import OutputDirectory, explained
+from synthgen.shards.writer import write_shard
+
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a worker could not make a shard."""
+
+    kind: type[SynthgenError]
+    message: str
+
+
+class LocalEngine(Engine):
+    """One process per worker. A worker that dies does not hang the run, nor outlive it."""
+
+    def __init__(self, workers: int, device: str = "cpu", batch_size: int = BATCH_SIZE) -> None:
+        self._workers = workers
+        self._device = device
+        self._batch_size = batch_size
+
+    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[Progress]:
+        """Make the shards; see ``Engine.run``."""
+        waiting = list(reversed(shards))
+        workers = dict(self._start(plan, url) for _ in range(min(self._workers, len(waiting))))
+        try:
+            for connection in workers:
+                connection.send(waiting.pop())
+            while workers:
+                for ready in wait(list(workers)):
+                    assert isinstance(ready, Connection)
+                    yield from self._news(ready, workers, waiting)
+        finally:
+            for process in workers.values():
+                process.terminate()
+            for process in workers.values():
+                process.join(STOP_SECONDS)
+            OutputDirectory(url).remove_leftovers()
+
+    def _start(self, plan: Plan, url: str) -> tuple[Connection, BaseProcess]:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_work, args=(theirs, plan, url, self._device, self._batch_size), daemon=True
+        )
+        process.start()
+        theirs.close()
+        return ours, process
+
+    def _news(
+        self, connection: Connection, workers: dict[Connection, BaseProcess], waiting: list[int]
+    ) -> Iterator[Progress]:
+        try:
+            news = connection.recv()
+        except (EOFError, ConnectionResetError):
+            raise RunError(_cause_of_death(workers.pop(connection))) from None
+        if isinstance(news, Failure):
+            raise news.kind(news.message)
+        if news.finished and waiting:
+            connection.send(waiting.pop())
+        elif news.finished:
+            connection.send(None)
+            workers.pop(connection).join(STOP_SECONDS)
+        yield news
+
+
+def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size: int) -> None:
+    """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
+    # Ctrl-C reaches the whole group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_thread()
+    try:
+        with explained(url):
+            pipeline, directory = Pipeline(plan, device, batch_size), OutputDirectory(url)
+            while (shard := connection.recv()) is not None:
+                mark = write_shard(
+                    directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
+                )
+                connection.send(Progress(finished=mark))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        sys.exit(1)
+    except SynthgenError as error:
+        connection.send(Failure(type(error), str(error)))
+    except Exception as error:
+        if os.environ.get("SYNTHGEN_DEBUG"):
+            traceback.print_exc()
+        connection.send(
+            Failure(RunError, f"a worker failed ({type(error).__name__}: {error}); this is a bug")
+        )
+
+
+def one_thread() -> None:
+    """Keep this process to one core: the processes share the cores, threads would fight over them."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["MKL_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def _cause_of_death(process: BaseProcess) -> str:
+    process.join(STOP_SECONDS)
+    code = process.exitcode or 0
+    how = f"killed by signal {-code}" if code < 0 else f"stopped with code {code}"
+    advice = "; the machine may be out of memory: try fewer --workers" if code == -signal.SIGKILL else ""
+    return f"a worker was {how}{advice}; run the same command again, finished shards are kept"

@@ -1,0 +1,136 @@
+"""A run: a plan, a directory and an engine; resumes by reading marks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from synthgen.engines.base import Engine, Progress
+from synthgen.errors import InputError, RunError
+from synthgen.plan import Plan
+from synthgen.recipe_file import dump_recipe
+from synthgen.shards.card import manifest, timm_info, write_card
+from synthgen.shards.directory import OutputDirectory, explained
+from synthgen.shards.mark import Mark, read_mark, shard_name
+from synthgen.shards.reader import open_directory
+from synthgen.shards.statistics import merge
+from synthgen.shards.writer import shard_count, shard_indices
+
+PLAN_FILE = "plan.json"
+MAX_REJECTED_SHARE = 0.01
+ENOUGH_TO_GIVE_UP = 500
+"""Samples after which a run that rejects far too many stops early."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A directory that is being filled with the shards of a plan."""
+
+    plan: Plan
+    directory: OutputDirectory
+    shards: Sequence[int]
+    """The shards that this run is to make, finished ones included."""
+    marks: dict[int, Mark] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[int]:
+        """The asked-for shards without a mark."""
+        return [shard for shard in self.shards if shard not in self.marks]
+
+    def samples(self, shards: Sequence[int]) -> int:
+        """How many samples some shards have together."""
+        return sum(len(shard_indices(self.plan, shard)) for shard in shards)
+
+    def make(self, engine: Engine) -> Iterator[Progress]:
+        """Make what is missing. Raises RunError where more than 1 % of the samples are rejected."""
+        missing = self.missing
+        if missing:
+            progress = engine.run(self.plan, self.directory.url, missing)
+            try:
+                for news in progress:
+                    if news.finished:
+                        self._add(news.finished)
+                    yield news
+            finally:
+                progress.close()  # type: ignore[attr-defined]
+        self._check_rejected(MAX_REJECTED_SHARE, at_least=1)
+        if len(self.marks) == shard_count(self.plan):
+            with explained(self.directory.url):
+                _finish(self)
+
+    def _add(self, mark: Mark) -> None:
+        self.marks[mark.first_index // self.plan.recipe.output.shard_size] = mark
+        self._check_rejected(5 * MAX_REJECTED_SHARE, at_least=ENOUGH_TO_GIVE_UP)
+
+    def _check_rejected(self, most: float, at_least: int) -> None:
+        statistics = merge(mark.statistics for mark in self.marks.values())
+        rejected = statistics.outcomes.get("rejected", 0)
+        asked = statistics.samples - statistics.outcomes.get("normal", 0)
+        if asked < at_least or rejected <= most * asked:
+            return
+        method, reasons = max(statistics.rejected.items(), key=lambda item: sum(item[1].values()))
+        reason = max(reasons, key=lambda each: reasons[each])
+        raise RunError(
+            f"{rejected} of {asked} anomalous samples ({rejected / asked:.1%}, more than 1 %) were rejected, "
+            f"most of them {method}: {reason}; look at `synthgen preview`, then give {method} more area, jitter "
+            "or delta, another patch_from, or check the foreground"
+        )
+
+
+def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
+    """Begin or resume a run. Raises InputError where the directory was made by another recipe."""
+    directory = OutputDirectory(url)
+    directory.create()
+    _refuse_foreign(plan, directory)
+    directory.remove_leftovers()
+    everything = range(shard_count(plan))
+    with explained(url):
+        directory.write(PLAN_FILE, plan.model_dump_json().encode())
+        directory.write("recipe.yaml", dump_recipe(plan.recipe).encode())
+    run = Run(plan, directory, everything if shards is None else shards)
+    for shard in everything:
+        mark = _finished(plan, directory, shard)
+        if mark:
+            run.marks[shard] = mark
+    return run
+
+
+def _refuse_foreign(plan: Plan, directory: OutputDirectory) -> None:
+    names = directory.names()
+    if PLAN_FILE not in names:
+        tars = [name for name in names if name.endswith(".tar")]
+        if tars:
+            raise InputError(
+                f"{directory.url}: holds {tars[0]} but no {PLAN_FILE}: not from synthgen; choose an empty --out"
+            )
+        return
+    there = open_directory(directory.url).plan()
+    if there.fingerprint != plan.fingerprint:
+        raise InputError(
+            f"{directory.url}: was made by another recipe or from other images (found {there.recipe.name}, "
+            f"fingerprint {there.fingerprint[:12]}; expected {plan.recipe.name}, {plan.fingerprint[:12]}); "
+            "choose another --out"
+        )
+    if there.recipe.output != plan.recipe.output:
+        raise InputError(
+            f"{directory.url}: was written with other output settings ({there.recipe.output}); "
+            "choose another --out or the same output"
+        )
+
+
+def _finished(plan: Plan, directory: OutputDirectory, shard: int) -> Mark | None:
+    """The mark of a shard that is whole and what the plan asks for."""
+    mark = read_mark(directory.filesystem, directory.path, shard)
+    wanted = len(shard_indices(plan, shard))
+    if mark is None or mark.fingerprint != plan.fingerprint or mark.count != wanted:
+        return None
+    return mark if directory.size(shard_name(shard)) == mark.bytes else None
+
+
+def _finish(run: Run) -> None:
+    """Write what describes the whole: manifest, timm's shard list, the dataset card."""
+    import json
+
+    marks = [run.marks[shard] for shard in sorted(run.marks)]
+    write = run.directory.write
+    write("manifest.json", json.dumps(manifest(marks, run.plan), indent=1).encode())
+    write("_info.json", json.dumps(timm_info(marks), indent=1).encode())
+    write("README.md", write_card(marks, run.plan).encode())

@@ -1,0 +1,64 @@
+"""Progress bars on standard error: rate, time left, and for a run its shards and failures."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from synthgen.engines.base import Engine
+    from synthgen.generate import Run
+
+
+class _Rate(TextColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__("")
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} {self._unit}/s" if speed else f"… {self._unit}/s")
+
+
+def _bar(unit: str, *more: TextColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(unit),
+        *more,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+@contextmanager
+def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that tells (done, total); it appears with the first news."""
+    with _bar(unit) as bar:
+        task = bar.add_task(what, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        yield show
+        bar.update(task, visible=False)
+
+
+def follow(run: "Run", engine: "Engine") -> None:
+    """Make what is missing of a run and show how it goes."""
+    missing = run.missing
+    columns = TextColumn("{task.fields[shards]} shards"), TextColumn("{task.fields[rejected]} rejected")
+    with _bar("images", *columns) as bar:
+        task = bar.add_task(
+            run.plan.recipe.name, total=run.samples(missing), shards=f"0/{len(missing)}", rejected=0
+        )
+        finished = rejected = 0
+        for news in run.make(engine):
+            if news.finished:
+                finished += 1
+                rejected += news.finished.statistics.outcomes.get("rejected", 0)
+            bar.update(task, advance=news.samples, shards=f"{finished}/{len(missing)}", rejected=rejected)

@@ -1,0 +1,36 @@
+"""Pairs normal images with the user's own foreground masks."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from synthgen.errors import InputError
+from synthgen.sources.files import Root
+
+
+def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:
+    """The mask of each image, both as paths relative to their own roots. Raises InputError where one has none.
+
+    A mask has the path of its image but for the ending, and may add ``_mask`` to the name. Where there is none
+    at that path, the only mask of that name in any folder is taken.
+    """
+    by_path: dict[str, list[str]] = defaultdict(list)
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for mask in Root(folder).images():
+        key = PurePosixPath(mask).with_suffix("")
+        key = key.with_name(key.name.removesuffix("_mask") or key.name)
+        by_path[str(key)].append(mask)
+        by_name[key.name].append(mask)
+
+    pairs = {}
+    for image in images:
+        key = PurePosixPath(image).with_suffix("")
+        found = by_path.get(str(key)) or by_name.get(key.name, [])
+        if len(found) != 1:
+            amount = f"{len(found)} masks ({', '.join(found[:3])})" if found else "no mask"
+            raise InputError(
+                f"foreground: {folder} has {amount} for the image {image}; one is expected, with the same path "
+                f"or name, such as {key}.png"
+            )
+        pairs[image] = found[0]
+    return pairs

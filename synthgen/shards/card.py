@@ -1,0 +1,293 @@
+"""What describes a finished directory: manifest, timm's shard list, and the dataset card."""
+
+import ast
+import inspect
+from textwrap import dedent
+from typing import Any, Literal, get_args, get_origin
+
+from synthgen.plan import Plan
+from synthgen.recipe_file import dump_recipe
+from synthgen.sample import FORMAT_VERSION, Facts
+from synthgen.shards.mark import Mark
+from synthgen.shards.statistics import ShardStatistics, merge
+
+SIZE_CLASSES = (
+    (10**3, "1K"),
+    (10**4, "10K"),
+    (10**5, "100K"),
+    (10**6, "1M"),
+    (10**7, "10M"),
+    (10**8, "100M"),
+)
+TYPE_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "true or false"}
+
+
+def manifest(marks: list[Mark], plan: Plan) -> dict[str, Any]:
+    """All shards with their sums, and the statistics of the whole, as plain JSON values."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": plan.recipe.name,
+        "fingerprint": plan.fingerprint,
+        "count": sum(mark.count for mark in marks),
+        "bytes": sum(mark.bytes for mark in marks),
+        "extensions": marks[0].extensions,
+        "statistics": merge(mark.statistics for mark in marks).model_dump(mode="json"),
+        "shards": [
+            mark.model_dump(mode="json", include={"shard", "sha256", "bytes", "first_index", "count"})
+            for mark in marks
+        ],
+    }
+
+
+def timm_info(marks: list[Mark]) -> dict[str, Any]:
+    """``_info.json`` as timm's reader for WebDataset shards expects it: one split, ``train``."""
+    return {
+        "splits": {
+            "train": {
+                "name": "train",
+                "num_samples": sum(mark.count for mark in marks),
+                "filenames": [mark.shard for mark in marks],
+                "shard_lengths": [mark.count for mark in marks],
+            }
+        }
+    }
+
+
+def write_card(marks: list[Mark], plan: Plan) -> str:
+    """The dataset card (README.md): front matter of the Hugging Face hub, then text for people."""
+    statistics = merge(mark.statistics for mark in marks)
+    parts = [
+        _front_matter(statistics.samples, plan),
+        _summary(statistics, marks, plan),
+        _counts(statistics),
+        _readers(marks, plan),
+        _members(plan),
+        _schema(),
+        _guarantees(plan),
+        _origin(plan),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _front_matter(samples: int, plan: Plan) -> str:
+    import yaml
+
+    front = {
+        "pretty_name": plan.recipe.name,
+        "license": "other",
+        "license_name": "same-as-the-source-images",
+        "task_categories": ["image-segmentation", "image-classification"],
+        "size_categories": [_size_class(samples)],
+        "tags": ["synthetic", "anomaly-detection", "anomaly-segmentation", "webdataset", "synthgen"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "*.tar"}]}],
+    }
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---"
+
+
+def _size_class(samples: int) -> str:
+    below = "n"
+    for bound, name in SIZE_CLASSES:
+        if samples < bound:
+            return f"{below}<{name}" if below == "n" else f"{below}<n<{name}"
+        below = name
+    return "100M<n<1B"
+
+
+def _summary(statistics: ShardStatistics, marks: list[Mark], plan: Plan) -> str:
+    height, width = plan.preparation.size
+    colour = "grey" if plan.preparation.channels == 1 else "RGB"
+    size = sum(mark.bytes for mark in marks)
+    shards = f"{len(marks)} shard" + ("s" if len(marks) > 1 else "")
+    return f"""
+# {plan.recipe.name}
+
+{statistics.samples:,} images of {width} x {height} pixels ({colour}) with synthetic anomalies and pixel-exact
+masks: {statistics.anomalous:,} anomalous, {statistics.samples - statistics.anomalous:,} normal; {shards} of
+WebDataset tar, {size / 1e6:,.1f} MB. Every anomaly was made by synthgen on a picture of a good product, and its
+record says how. An anomaly covers {statistics.mean_area:.2%} of the image and changes it by
+{statistics.mean_contrast:.1f} grey levels, on average.
+"""
+
+
+def _counts(statistics: ShardStatistics) -> str:
+    tables = (
+        ("Outcome", statistics.outcomes),
+        ("Method", statistics.methods),
+        ("Category", statistics.categories),
+    )
+    parts = ["## Samples"]
+    for title, counts in tables:
+        rows = [
+            (name, f"{count:,}", f"{count / max(statistics.samples, 1):.1%}")
+            for name, count in counts.items()
+        ]
+        parts.append(_table((title, "Samples", "Share"), rows))
+    if statistics.outcomes.get("rejected"):
+        rows = [
+            (method, reason, f"{count:,}")
+            for method, reasons in statistics.rejected.items()
+            for reason, count in reasons.items()
+        ]
+        parts.append("Rejected samples are normal images: no attempt at a defect passed the judge.")
+        parts.append(_table(("Method", "Reason of the last attempt", "Samples"), rows))
+    return "\n\n".join(parts)
+
+
+def _readers(marks: list[Mark], plan: Plan) -> str:
+    image = plan.recipe.output.image_format
+    first, last = marks[0].shard.removesuffix(".tar"), marks[-1].shard.removesuffix(".tar")
+    shards = f"{{{first}..{last}}}.tar" if first != last else marks[0].shard
+    return f"""
+## Reading it
+
+With webdataset (a DataLoader needs at least one shard a worker):
+
+```python
+import io
+
+import webdataset
+from PIL import Image
+
+
+def picture(data):
+    return Image.open(io.BytesIO(data))
+
+
+samples = (
+    webdataset.WebDataset("{shards}", shardshuffle=False)
+    .decode(webdataset.handle_extension("png jpg webp", picture))
+    .to_tuple("{image}", "mask.png", "cls", "json")
+)
+for image, mask, label, facts in samples:
+    print(facts["key"], image.size, mask.mode, label, facts["method"])
+```
+
+As a torch Dataset that makes the same samples on the fly, from the source images:
+
+```python
+from pathlib import Path
+
+import synthgen
+from torch.utils.data import DataLoader
+
+plan = synthgen.Plan.model_validate_json(Path("plan.json").read_text())
+loader = DataLoader(synthgen.AnomalyDataset(plan), batch_size=32, num_workers=2)
+for batch in loader:
+    print(batch["image"].shape, batch["mask"].shape, batch["label"].sum())
+```
+
+With nothing but tarfile and Pillow:
+
+```python
+import json
+import tarfile
+
+from PIL import Image
+
+with tarfile.open("{marks[0].shard}") as shard:
+    members = {{member.name: member for member in shard}}
+    for key in sorted({{name.split(".")[0] for name in members}}):
+        image = Image.open(shard.extractfile(members[f"{{key}}.{image}"]))
+        mask = Image.open(shard.extractfile(members[f"{{key}}.mask.png"]))
+        facts = json.load(shard.extractfile(members[f"{{key}}.json"]))
+        print(key, image.size, mask.mode, facts["label"], facts["method"])
+```
+"""
+
+
+def _members(plan: Plan) -> str:
+    output = plan.recipe.output
+    quality = f", quality {output.quality}" if output.image_format == "jpg" else ", lossless"
+    rows = [
+        (f"`KEY.{output.image_format}`", f"the image{quality}"),
+        ("`KEY.mask.png`", "the mask: 8-bit grey, 255 where the image is anomalous, else 0"),
+        ("`KEY.cls`", "1 anomalous, 0 normal"),
+        ("`KEY.json`", "the facts"),
+    ]
+    if output.keep_normal:
+        rows.append(("`KEY.normal.png`", "the normal image that the sample was made from"))
+    return "## Members of a sample\n\n" + _table(("Member", "What"), rows)
+
+
+def _schema() -> str:
+    meanings = _meanings()
+    rows = [
+        (f"`{name}`", _type_name(field.annotation), meanings.get(name, ""))
+        for name, field in Facts.model_fields.items()
+    ]
+    intro = "Every sample has every field, none is ever null, and each has one JSON type."
+    general = inspect.cleandoc(Facts.__doc__ or "").partition("\n\n")[2].replace("\n", " ").replace("``", "`")
+    return f"## Facts\n\n{intro} {general}\n\n{_table(('Field', 'Type', 'Meaning'), rows)}"
+
+
+def _meanings() -> dict[str, str]:
+    """The docstring that stands below each field of Facts."""
+    body = ast.parse(dedent(inspect.getsource(Facts))).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    meanings = {}
+    for statement, after in zip(statements, statements[1:], strict=False):
+        if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
+            continue
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = inspect.cleandoc(str(after.value.value))
+            meanings[statement.target.id] = " ".join(text.split()).replace("``", "`")
+    return meanings
+
+
+def _type_name(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "string: " + ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is list:
+        return f"list of {_type_name(get_args(annotation)[0])}s"
+    return TYPE_NAMES[annotation.__name__]
+
+
+def _guarantees(plan: Plan) -> str:
+    recipe = plan.recipe
+    if recipe.output.image_format == "jpg":
+        outside = (
+            "- Before JPEG encoding, every pixel outside the mask equalled the normal image exactly; JPEG itself "
+            "changes all pixels a little."
+        )
+    else:
+        outside = "- Outside the mask, every pixel of a paired sample equals its normal image exactly."
+    visible = (
+        f"- Inside the mask, the largest channel change is at least {recipe.min_contrast:g} grey levels on average."
+        if recipe.min_contrast
+        else "- The visibility check was switched off (`min_contrast: 0`): a change may be too weak to see."
+    )
+    return f"""
+## Guarantees
+
+- An anomalous sample never has an empty mask, and a normal one never has anything else.
+{outside}
+{visible}
+- The samples are decided by the fingerprint and the index alone, and each can be rendered again from its facts.
+- The shards' sha256 stand in `manifest.json`; `synthgen verify` checks all of this.
+
+## Limits
+
+- The anomalies are synthetic: judge a detector on real ones.
+- The licence of the source images holds for these images too; synthgen adds no rights to them.
+"""
+
+
+def _origin(plan: Plan) -> str:
+    used = [image for image in plan.images if plan.recipe.split in ("all", image.split)]
+    return f"""
+## How it was made
+
+From {len(used):,} normal images, by the recipe below, frozen to the plan `plan.json` with the fingerprint
+`{plan.fingerprint}`.
+
+```yaml
+{dump_recipe(plan.recipe).strip()}
+```
+"""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    def line(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(head), "|" + " --- |" * len(head), *map(line, rows)])

@@ -1,0 +1,196 @@
+"""Reading shards back with plain tarfile: whole, or one sample by its key."""
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from os import PathLike
+from typing import IO, Any, cast
+
+from pydantic import ValidationError
+
+from synthgen.errors import InputError
+from synthgen.images import MAX_BYTES
+from synthgen.pipeline import sample_key
+from synthgen.plan import Plan
+from synthgen.shards.directory import OutputDirectory
+from synthgen.shards.mark import Mark, read_mark, shard_name
+from synthgen.shards.writer import shard_count
+
+PLAN_NAME = "plan.json"
+READ_AHEAD = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RawSample:
+    """A sample as it lies in the tar: ``members`` maps each extension to its bytes, in the tar's order."""
+
+    key: str
+    members: dict[str, bytes]
+    spans: list[int]
+    """Offset and size of each member's data in the tar, in the same order."""
+
+
+def open_directory(url: str | PathLike[str]) -> OutputDirectory:
+    """Open a directory that synthgen wrote, a path or any fsspec URL. Raises InputError where it is none."""
+    directory = OutputDirectory(str(url).rstrip("/") or "/")
+    with _explained(directory.url):
+        if directory.filesystem.info(directory.path)["type"] != "directory":
+            raise InputError(f"{url} is a file; expected the directory that `synthgen generate` wrote")
+    if PLAN_NAME not in directory.names():
+        raise InputError(
+            f"{url} is not a directory of synthgen: it has no {PLAN_NAME}; give the --out of `synthgen generate`"
+        )
+    return directory
+
+
+def read_plan(directory: OutputDirectory) -> Plan:
+    """The plan that the shards of a directory are made from."""
+    with _explained(f"{directory.url}/{PLAN_NAME}"):
+        text = directory.filesystem.cat_file(f"{directory.path}/{PLAN_NAME}")
+    try:
+        return Plan.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the whole"
+        raise InputError(
+            f"{directory.url}/{PLAN_NAME} is not a plan that this version reads ({field}: {first['msg']})"
+        ) from error
+
+
+def read_marks(directory: OutputDirectory) -> list[Mark]:
+    """The marks of all finished shards of a directory's plan, in order."""
+    shards = range(shard_count(read_plan(directory)))
+    marks = (read_mark(directory.filesystem, directory.path, shard) for shard in shards)
+    return [mark for mark in marks if mark]
+
+
+def open_shard(directory: OutputDirectory, shard: int) -> IO[bytes]:
+    """Open a shard's tar for reading; close it after use. Raises InputError where there is none."""
+    name, names = shard_name(shard), directory.names()
+    if name not in names:
+        raise _no_shard(directory.url, name, names)
+    with _explained(f"{directory.url}/{name}"):
+        return cast(IO[bytes], directory.filesystem.open(f"{directory.path}/{name}", "rb"))
+
+
+def read_samples(directory: OutputDirectory, shard: int) -> Iterator[RawSample]:
+    """The samples of one shard, in order. Raises InputError."""
+    with open_shard(directory, shard) as stream:
+        yield from samples_in(stream, shard_name(shard))
+
+
+def read_sample(tar: str | PathLike[str], key: str) -> RawSample:
+    """One sample of a shard: at the place that the mark beside it names, else found by looking through it.
+
+    Raises InputError where there is no such shard or key.
+    """
+    from fsspec.core import url_to_fs
+
+    url = str(tar)
+    with _explained(url):
+        filesystem, path = url_to_fs(url)
+        folder, _, name = path.rpartition("/")
+        if not filesystem.isfile(path):
+            names = filesystem.ls(folder, detail=False) if filesystem.isdir(folder) else []
+            raise _no_shard(url.rpartition("/")[0] or ".", name, [each.rpartition("/")[2] for each in names])
+    stem = name.removesuffix(".tar")
+    mark = read_mark(filesystem, folder, int(stem)) if stem.isdecimal() else None
+    if mark is None:
+        return _search(filesystem, path, url, key)
+    keys = [sample_key(mark.first_index + position) for position in range(mark.count)]
+    if key not in keys:
+        raise _no_key(url, key, keys)
+    spans = mark.members[keys.index(key)]
+    with _explained(url):
+        return RawSample(key, _cut(filesystem, path, mark.extensions, spans), spans)
+
+
+def _search(filesystem: Any, path: str, url: str, key: str) -> RawSample:
+    seen = []
+    with filesystem.open(path, "rb") as stream:
+        for sample in samples_in(stream, url):
+            if sample.key == key:
+                return sample
+            seen.append(sample.key)
+    raise _no_key(url, key, seen)
+
+
+def samples_in(stream: IO[bytes], name: str) -> Iterator[RawSample]:
+    """The samples of a tar that is read once, front to back; ``name`` stands for it in messages.
+
+    Raises InputError where it is damaged, or holds what a shard never holds.
+    """
+    current: RawSample | None = None
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=READ_AHEAD) as archive:
+            for member in archive:
+                key, dot, extension = member.name.partition(".")
+                if not (dot and member.isreg() and "/" not in member.name and member.size <= MAX_BYTES):
+                    raise InputError(f"{name} holds {member.name!r}, which is not a member of a sample")
+                if current is None or current.key != key:
+                    if current:
+                        yield current
+                    current = RawSample(key, {}, [])
+                if extension in current.members:
+                    raise InputError(f"{name} holds {member.name} twice")
+                content = cast(IO[bytes], archive.extractfile(member))
+                current.members[extension] = content.read()
+                current.spans.extend((member.offset_data, member.size))
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header
+    except (tarfile.TarError, EOFError) as error:
+        place = f"after sample {current.key}" if current else "at its start"
+        raise InputError(f"{name} is damaged {place} ({error}); generate it again") from error
+    if current:
+        yield current
+
+
+def _cut(filesystem: Any, path: str, extensions: list[str], spans: list[int]) -> dict[str, bytes]:
+    """The members at the given places, by one read."""
+    places = list(zip(spans[::2], spans[1::2], strict=True))
+    start = min(offset for offset, _ in places)
+    end = max(offset + size for offset, size in places)
+    block = filesystem.cat_file(path, start=start, end=end)
+    if len(block) != end - start:
+        raise InputError(f"{path} ends before the sample's members, which its mark places up to byte {end}")
+    return {
+        extension: block[offset - start : offset - start + size]
+        for extension, (offset, size) in zip(extensions, places, strict=True)
+    }
+
+
+def _no_shard(folder: str, name: str, names: list[str]) -> InputError:
+    tars = sorted(entry for entry in names if entry.endswith(".tar"))
+    if not tars:
+        return InputError(f"there is no {name} in {folder}, nor any other shard")
+    nearest = (get_close_matches(name, tars, 1) or tars[-1:])[0]
+    return InputError(
+        f"there is no {name} in {folder}; it has {tars[0]} to {tars[-1]}, the nearest is {nearest}"
+    )
+
+
+def _no_key(tar: str, key: str, keys: list[str]) -> InputError:
+    if not keys:
+        return InputError(f"{tar} has no sample {key!r}; it is empty")
+    if key.isdigit() and len(key) <= 18:
+        nearest = min(keys, key=lambda known: abs(int(known) - int(key)) if known.isdigit() else 10**18)
+    else:
+        nearest = (get_close_matches(key, keys, 1) or keys[:1])[0]
+    return InputError(
+        f"{tar} has no sample {key!r}; it has {keys[0]} to {keys[-1]}, the nearest is {nearest}"
+    )
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Turn what a file system raises into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{url} does not exist; give the directory that synthgen generate wrote") from error
+    except Exception as error:  # remote file systems have errors of their own kinds
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{url} cannot be read: {reason or type(error).__name__}") from error
