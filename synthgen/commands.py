@@ -111,10 +111,10 @@ def verify(options: Namespace) -> int:
 def inspect(options: Namespace) -> int:
     """Show histograms of a directory of shards."""
     from synthgen.shards.histograms import draw, text
-    from synthgen.shards.reader import open_directory
+    from synthgen.shards.reader import open_directory, read_marks
     from synthgen.shards.statistics import merge
 
-    marks = open_directory(options.directory).marks()
+    marks = read_marks(open_directory(options.directory))
     if not marks:
         raise InputError(f"{options.directory}: has no finished shard yet; run `synthgen generate` first")
     statistics = merge(mark.statistics for mark in marks)

@@ -10,7 +10,7 @@ from synthgen.recipe_file import dump_recipe
 from synthgen.shards.card import manifest, timm_info, write_card
 from synthgen.shards.directory import OutputDirectory, explained
 from synthgen.shards.mark import Mark, read_mark, shard_name
-from synthgen.shards.reader import open_directory
+from synthgen.shards.reader import read_plan
 from synthgen.shards.statistics import merge
 from synthgen.shards.writer import shard_count, shard_indices
 
@@ -70,8 +70,8 @@ class Run:
         reason = max(reasons, key=lambda each: reasons[each])
         raise RunError(
             f"{rejected} of {asked} anomalous samples ({rejected / asked:.1%}, more than 1 %) were rejected, "
-            f"most of them {method}: {reason}; look at `synthgen preview`, then give {method} more area, jitter "
-            "or delta, another patch_from, or check the foreground"
+            f"most of them {method}: {reason}; look at `synthgen preview`, then give {method} more area, "
+            "jitter or delta, another patch_from, or check the foreground"
         )
 
 
@@ -99,10 +99,10 @@ def _refuse_foreign(plan: Plan, directory: OutputDirectory) -> None:
         tars = [name for name in names if name.endswith(".tar")]
         if tars:
             raise InputError(
-                f"{directory.url}: holds {tars[0]} but no {PLAN_FILE}: not from synthgen; choose an empty --out"
+                f"{directory.url}: holds {tars[0]} and no {PLAN_FILE}: not from synthgen; choose another --out"
             )
         return
-    there = open_directory(directory.url).plan()
+    there = read_plan(directory)
     if there.fingerprint != plan.fingerprint:
         raise InputError(
             f"{directory.url}: was made by another recipe or from other images (found {there.recipe.name}, "

@@ -71,7 +71,7 @@ ForegroundChoice = Annotated[
     | Annotated[MaskFolder, Tag("MaskFolder")],
     Discriminator(_branch),
 ]
-"""The recipe's field: ``auto``, ``all``, a rule of the user's own, ``{published: DATASET}`` or ``{masks: PATH}``."""
+"""The recipe's field: ``auto``, ``all``, an own rule, ``{published: DATASET}`` or ``{masks: PATH}``."""
 
 
 def resolve(choice: ForegroundChoice, category: str, images: Sequence[Pixels]) -> ForegroundRule:

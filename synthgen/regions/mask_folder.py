@@ -9,10 +9,10 @@ from synthgen.sources.files import Root
 
 
 def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:
-    """The mask of each image, both as paths relative to their own roots. Raises InputError where one has none.
+    """The mask of each image, both relative to their own roots. Raises InputError where one has none.
 
-    A mask has the path of its image but for the ending, and may add ``_mask`` to the name. Where there is none
-    at that path, the only mask of that name in any folder is taken.
+    A mask has the path of its image but for the ending, and may add ``_mask`` to the name. Where there is
+    none at that path, the only mask of that name in any folder is taken.
     """
     by_path: dict[str, list[str]] = defaultdict(list)
     by_name: dict[str, list[str]] = defaultdict(list)
@@ -29,8 +29,8 @@ def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:
         if len(found) != 1:
             amount = f"{len(found)} masks ({', '.join(found[:3])})" if found else "no mask"
             raise InputError(
-                f"foreground: {folder} has {amount} for the image {image}; one is expected, with the same path "
-                f"or name, such as {key}.png"
+                f"foreground: {folder} has {amount} for the image {image}; one is expected, with the same "
+                f"path or name, such as {key}.png"
             )
         pairs[image] = found[0]
     return pairs

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+from collections.abc import Sequence
+from itertools import pairwise
 from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,14 +13,8 @@ from synthgen.sample import FORMAT_VERSION, Facts
 from synthgen.shards.mark import Mark
 from synthgen.shards.statistics import ShardStatistics, merge
 
-SIZE_CLASSES = (
-    (10**3, "1K"),
-    (10**4, "10K"),
-    (10**5, "100K"),
-    (10**6, "1M"),
-    (10**7, "10M"),
-    (10**8, "100M"),
-)
+SIZE_CLASSES = dict(zip((10**n for n in range(3, 10)), "1K 10K 100K 1M 10M 100M 1B".split(), strict=True))
+"""The hub's names of numbers of samples."""
 TYPE_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "true or false"}
 
 
@@ -85,12 +81,13 @@ def _front_matter(samples: int, plan: Plan) -> str:
 
 
 def _size_class(samples: int) -> str:
-    below = "n"
-    for bound, name in SIZE_CLASSES:
+    """The hub's name for a number of samples: ``n<1K``, ``1K<n<10K``, …"""
+    below = ""
+    for bound, name in SIZE_CLASSES.items():
         if samples < bound:
-            return f"{below}<{name}" if below == "n" else f"{below}<n<{name}"
-        below = name
-    return "100M<n<1B"
+            break
+        below = f"{name}<"
+    return f"{below}n<{name}"
 
 
 def _summary(statistics: ShardStatistics, marks: list[Mark], plan: Plan) -> str:
@@ -102,10 +99,10 @@ def _summary(statistics: ShardStatistics, marks: list[Mark], plan: Plan) -> str:
 # {plan.recipe.name}
 
 {statistics.samples:,} images of {width} x {height} pixels ({colour}) with synthetic anomalies and pixel-exact
-masks: {statistics.anomalous:,} anomalous, {statistics.samples - statistics.anomalous:,} normal; {shards} of
-WebDataset tar, {size / 1e6:,.1f} MB. Every anomaly was made by synthgen on a picture of a good product, and its
-record says how. An anomaly covers {statistics.mean_area:.2%} of the image and changes it by
-{statistics.mean_contrast:.1f} grey levels, on average.
+masks: {statistics.anomalous:,} anomalous, {statistics.samples - statistics.anomalous:,} normal.
+They lie in {shards} of WebDataset tar, {size / 1e6:,.1f} MB. synthgen made every anomaly on a picture
+of a good product and recorded how. On average an anomaly covers {statistics.mean_area:.2%} of the image
+and changes it by {statistics.mean_contrast:.1f} grey levels.
 """
 
 
@@ -225,7 +222,7 @@ def _meanings() -> dict[str, str]:
     body = ast.parse(dedent(inspect.getsource(Facts))).body[0]
     statements = body.body if isinstance(body, ast.ClassDef) else []
     meanings = {}
-    for statement, after in zip(statements, statements[1:], strict=False):
+    for statement, after in pairwise(statements):
         if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
             continue
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
@@ -246,13 +243,13 @@ def _guarantees(plan: Plan) -> str:
     recipe = plan.recipe
     if recipe.output.image_format == "jpg":
         outside = (
-            "- Before JPEG encoding, every pixel outside the mask equalled the normal image exactly; JPEG itself "
-            "changes all pixels a little."
+            "- Before JPEG encoding, every pixel outside the mask equalled the normal image exactly; "
+            "the encoding itself changes all pixels a little."
         )
     else:
         outside = "- Outside the mask, every pixel of a paired sample equals its normal image exactly."
     visible = (
-        f"- Inside the mask, the largest channel change is at least {recipe.min_contrast:g} grey levels on average."
+        f"- Inside the mask, the mean of the largest channel change is {recipe.min_contrast:g} grey levels or more."
         if recipe.min_contrast
         else "- The visibility check was switched off (`min_contrast: 0`): a change may be too weak to see."
     )
@@ -262,7 +259,7 @@ def _guarantees(plan: Plan) -> str:
 - An anomalous sample never has an empty mask, and a normal one never has anything else.
 {outside}
 {visible}
-- The samples are decided by the fingerprint and the index alone, and each can be rendered again from its facts.
+- The plan and the index alone decide a sample, and each can be rendered again from its facts.
 - The shards' sha256 stand in `manifest.json`; `synthgen verify` checks all of this.
 
 ## Limits
@@ -286,7 +283,7 @@ From {len(used):,} normal images, by the recipe below, frozen to the plan `plan.
 """
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     def line(cells: tuple[str, ...]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

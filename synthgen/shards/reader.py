@@ -40,7 +40,7 @@ def open_directory(url: str | PathLike[str]) -> OutputDirectory:
             raise InputError(f"{url} is a file; expected the directory that `synthgen generate` wrote")
     if PLAN_NAME not in directory.names():
         raise InputError(
-            f"{url} is not a directory of synthgen: it has no {PLAN_NAME}; give the --out of `synthgen generate`"
+            f"{url} has no {PLAN_NAME}, so it is not from synthgen; give the --out of `synthgen generate`"
         )
     return directory
 

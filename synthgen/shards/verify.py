@@ -18,7 +18,7 @@ from synthgen.shards.directory import PARTIAL_SUFFIX, OutputDirectory
 from synthgen.shards.encode import extensions
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.reader import PLAN_NAME, RawSample, open_directory, open_shard, read_plan, samples_in
-from synthgen.shards.sample_checks import Finding, NormalOf, SampleChecks
+from synthgen.shards.sample_checks import NormalOf, SampleChecks
 from synthgen.shards.statistics import ShardStatistics
 from synthgen.shards.writer import shard_count, shard_indices
 

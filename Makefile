@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := demo
+
+.PHONY: help demo test lint format bench clean
+
+help:  ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)  ## 240 samples with every synthesizer, verified, with a contact sheet
+	@$(BIN)/synthgen generate quickstart --out $(DEMO)/shards
+	@$(BIN)/synthgen verify $(DEMO)/shards
+	@$(BIN)/synthgen preview quickstart -n 240 --contact --out $(DEMO)/contact-sheet.png
+	@$(BIN)/synthgen preview quickstart --out $(DEMO)/preview.png
+	@$(BIN)/python -m synthgen.shards.readers $(DEMO)/shards
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## ruff check and format, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## let ruff format and fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)  ## speed against OpenCV's encoder, on this machine
+	$(BIN)/python -m tests.benchmarks.generate
+
+clean:  ## remove the demo's output and caches; the environment stays
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache
