@@ -11,10 +11,12 @@ from synthgen.errors import InputError
 from synthgen.images import UnusableImage, decode, is_grey, prepare
 from synthgen.plan import NormalImage, PinnedFile, Plan, Preparation, RejectedFile
 from synthgen.recipe import MAX_SIDE, MIN_SIDE, Recipe
-from synthgen.regions.foreground import ForegroundRule, resolve
+from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
+from synthgen.regions.mask_folder import pair_masks
 from synthgen.scene import Pixels
 from synthgen.sources import BuiltinSource, FolderSource, Source
 from synthgen.sources.base import Entry
+from synthgen.sources.files import Root
 
 DECISION_IMAGES = 16
 """How many images of a category the foreground decision looks at."""
@@ -54,6 +56,8 @@ def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
             "use split: all, or another source.held_out"
         )
 
+    if isinstance(recipe.foreground, MaskFolder):
+        images = _with_masks(recipe.foreground.masks, images, looks)
     foreground = {
         category: _decide(recipe, preparation, category, images)
         for category in sorted({image.category for image in images})
@@ -130,7 +134,7 @@ def _look(source: Source, entry: Entry) -> _Look | RejectedFile:
     except UnusableImage as error:
         return RejectedFile(path=entry.path, reason=str(error))
     except OSError as error:
-        return RejectedFile(path=entry.path, reason=f"cannot be read ({error.strerror or error})")
+        return RejectedFile(path=entry.path, reason=str(error))
     deep = (int(pixels.min()), int(pixels.max())) if pixels.dtype.itemsize == 2 else None
     height, width = pixels.shape[:2]
     return _Look(entry.path, entry.category, sha256(data).hexdigest(), height, width, is_grey(pixels), deep)
@@ -198,6 +202,28 @@ def _split(looks: list[_Look], held_out: float) -> list[NormalImage]:
         NormalImage(path=look.path, sha256=look.sha256, category=look.category, split=side(look))
         for look in looks
     ]
+
+
+def _with_masks(folder: str, images: list[NormalImage], looks: list[_Look]) -> list[NormalImage]:
+    """Pin the user's own foreground mask of each image. Raises InputError where one is missing or does not fit."""
+    root = Root(folder)
+    paths = pair_masks(folder, [image.path for image in images])
+    pinned = []
+    for image, look in zip(images, looks, strict=True):
+        path = paths[image.path]
+        try:
+            data = root.read(path)
+            height, width = decode(data).shape[:2]
+        except (UnusableImage, OSError) as error:
+            raise InputError(f"foreground: the mask {path} cannot be used: {error}") from error
+        if (height, width) != (look.height, look.width):
+            raise InputError(
+                f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x {look.height}; "
+                "masks must have the size of their images"
+            )
+        mask = PinnedFile(path=path, sha256=sha256(data).hexdigest())
+        pinned.append(image.model_copy(update={"foreground_mask": mask}))
+    return pinned
 
 
 def _decide(

@@ -8,11 +8,12 @@ from typing import Any, Generic, Literal, TypeVar
 
 from synthgen.errors import RunError
 from synthgen.freeze import texture_source
-from synthgen.images import UnusableImage, decode, prepare
-from synthgen.plan import NormalImage, Plan, Preparation
-from synthgen.regions.foreground import apply
+from synthgen.images import UnusableImage, decode, prepare, prepare_mask
+from synthgen.plan import NormalImage, PinnedFile, Plan, Preparation
+from synthgen.regions.foreground import MaskFolder, apply
 from synthgen.scene import Pixels, Scene
 from synthgen.sources import Source
+from synthgen.sources.files import Root
 
 CACHE_BYTES = 192 * 1024 * 1024
 
@@ -94,11 +95,15 @@ class PlanLibrary:
         data = pinned_bytes(self._plan.recipe.source.read, image.path, image.sha256)
         pixels = prepare(decode(data), self._plan.preparation)
         rule = self._plan.foreground[image.category]
-        foreground = self._read_mask(image) if image.foreground_mask else apply(rule, pixels)
+        mask = image.foreground_mask
+        foreground = self._read_mask(mask) if mask else apply(rule, pixels)
         return Scene(image.sha256, image.category, rule.kind, pixels, foreground, self)
 
-    def _read_mask(self, image: NormalImage) -> Pixels:
-        raise NotImplementedError
+    def _read_mask(self, mask: PinnedFile) -> Pixels:
+        choice = self._plan.recipe.foreground
+        assert isinstance(choice, MaskFolder)
+        data = pinned_bytes(Root(choice.masks).read, mask.path, mask.sha256)
+        return prepare_mask(decode(data), self._plan.preparation)
 
     def _read_texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         collection, file = self._textures[sha256]
@@ -112,7 +117,7 @@ def pinned_bytes(read: Callable[[str], bytes], path: str, expected: str) -> byte
         data = read(path)
     except (OSError, UnusableImage) as error:
         raise RunError(
-            f"{path}: cannot be read any more ({error}); the plan was made when it could"
+            f"{path}: could be read when the plan was made, and now not any more ({error})"
         ) from error
     if sha256(data).hexdigest() != expected:
         raise RunError(f"{path}: changed since the plan was made; restore it, or start in a new directory")

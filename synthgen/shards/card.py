@@ -13,8 +13,8 @@ from synthgen.sample import FORMAT_VERSION, Facts
 from synthgen.shards.mark import Mark
 from synthgen.shards.statistics import ShardStatistics, merge
 
-SIZE_CLASSES = dict(zip((10**n for n in range(3, 10)), "1K 10K 100K 1M 10M 100M 1B".split(), strict=True))
-"""The hub's names of numbers of samples."""
+SIZE_NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+"""The hub's names of the powers of ten from a thousand on."""
 TYPE_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "true or false"}
 
 
@@ -83,8 +83,8 @@ def _front_matter(samples: int, plan: Plan) -> str:
 def _size_class(samples: int) -> str:
     """The hub's name for a number of samples: ``n<1K``, ``1K<n<10K``, …"""
     below = ""
-    for bound, name in SIZE_CLASSES.items():
-        if samples < bound:
+    for power, name in enumerate(SIZE_NAMES, start=3):
+        if samples < 10**power:
             break
         below = f"{name}<"
     return f"{below}n<{name}"
@@ -249,7 +249,7 @@ def _guarantees(plan: Plan) -> str:
     else:
         outside = "- Outside the mask, every pixel of a paired sample equals its normal image exactly."
     visible = (
-        f"- Inside the mask, the mean of the largest channel change is {recipe.min_contrast:g} grey levels or more."
+        f"- Inside the mask, the largest channel change averages {recipe.min_contrast:g} grey levels or more."
         if recipe.min_contrast
         else "- The visibility check was switched off (`min_contrast: 0`): a change may be too weak to see."
     )

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -51,42 +51,31 @@ class ShardStatistics(BaseModel):
     @classmethod
     def of(cls, facts: Iterable[Facts]) -> "ShardStatistics":
         """Count samples."""
+        every = list(facts)
+        kinds = Counter((one.outcome, one.method, one.category, one.reason) for one in every)
         outcomes: Counter[str] = Counter()
         methods: Counter[str] = Counter()
         categories: Counter[str] = Counter()
         rejected: dict[str, Counter[str]] = {}
-        attempts = unpaired = area = contrast = 0
-        areas, contrasts = [0] * (len(AREA_EDGES) - 1), [0] * (len(CONTRAST_EDGES) - 1)
-        positions = [[0] * GRID for _ in range(GRID)]
-        for one in facts:
-            outcomes[one.outcome] += 1
-            methods[one.method] += 1
-            categories[one.category] += 1
-            attempts += one.attempts
-            if one.outcome == "rejected":
-                rejected.setdefault(one.method, Counter())[one.reason] += 1
-            elif one.outcome == "anomalous" and not one.paired:
-                unpaired += 1
-            elif one.outcome == "anomalous":
-                area += round(one.area * 1_000_000)
-                contrast += round(one.contrast * 10_000)
-                areas[min(max(bisect_right(AREA_EDGES, one.area) - 1, 0), len(areas) - 1)] += 1
-                contrasts[min(int(one.contrast) // CONTRAST_STEP, len(contrasts) - 1)] += 1
-                left, top, right, bottom = one.box
-                row = (top + bottom) * GRID // (2 * one.height)
-                positions[row][(left + right) * GRID // (2 * one.width)] += 1
+        for (outcome, method, category, reason), count in kinds.items():
+            outcomes[outcome] += count
+            methods[method] += count
+            categories[category] += count
+            if outcome == "rejected":
+                rejected.setdefault(method, Counter())[reason] += count
+        measured = [one for one in every if one.outcome == "anomalous" and one.paired]
         return cls(
             outcomes=_sorted(outcomes),
             methods=_sorted(methods),
             categories=_sorted(categories),
             rejected={method: _sorted(reasons) for method, reasons in sorted(rejected.items())},
-            attempts=attempts,
-            unpaired=unpaired,
-            area_millionths=area,
-            contrast_ten_thousandths=contrast,
-            areas=areas,
-            contrasts=contrasts,
-            positions=positions,
+            attempts=sum([one.attempts for one in every]),
+            unpaired=outcomes["anomalous"] - len(measured),
+            area_millionths=sum([round(one.area * 1_000_000) for one in measured]),
+            contrast_ten_thousandths=sum([round(one.contrast * 10_000) for one in measured]),
+            areas=_binned(AREA_EDGES, [one.area for one in measured]),
+            contrasts=_binned(CONTRAST_EDGES, [one.contrast for one in measured]),
+            positions=_positions(measured),
         )
 
     @property
@@ -136,6 +125,22 @@ def merge(parts: Iterable[ShardStatistics]) -> ShardStatistics:
             _added([[0] * GRID, *(part.positions[row] for part in statistics)]) for row in range(GRID)
         ],
     )
+
+
+def _binned(edges: Sequence[float], values: list[float]) -> list[int]:
+    """How many values lie in each bin; what lies outside of all bins is in the nearest one."""
+    last = len(edges) - 2
+    counts = Counter([min(max(bisect_right(edges, value) - 1, 0), last) for value in values])
+    return [counts[position] for position in range(last + 1)]
+
+
+def _positions(facts: list[Facts]) -> list[list[int]]:
+    """How many boxes have their centre in each cell of the grid."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for one in facts:
+        left, top, right, bottom = one.box
+        counts[(top + bottom) * GRID // (2 * one.height), (left + right) * GRID // (2 * one.width)] += 1
+    return [[counts[row, column] for column in range(GRID)] for row in range(GRID)]
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

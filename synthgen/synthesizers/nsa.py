@@ -150,6 +150,6 @@ def clone_into(image: Pixels, pixels: Pixels, target: Box, flag: int) -> None:
 def changed(before: Pixels, after: Pixels) -> npt.NDArray[np.bool_]:
     """Where the mean change over the channels is above 1 grey level, without specks: (h, w) bool."""
     channels = before.shape[2]
-    total = cv2.absdiff(before, after).sum(axis=2, dtype=np.uint16)
+    total = cv2.absdiff(before, after).reshape(before.shape).sum(axis=2, dtype=np.uint16)
     label = np.where(total > LABEL_CHANGE * channels, np.uint8(255), np.uint8(0))
     return cv2.medianBlur(label, LABEL_MEDIAN) > 0

@@ -87,7 +87,7 @@ def drawn(
     noise: tuple[float, float] = (4, 4),
     slope: float = 0,
 ) -> Pixels:
-    """A blurred grey picture (H, W, 1) of a mask: (product, background) levels and noise; light with a slope."""
+    """A blurred grey picture (H, W, 1) of a mask, with (product, background) levels and noise."""
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]] / max(mask.shape) - 0.5
     picture = np.where(mask, *levels) + slope * (rows + columns)

@@ -49,9 +49,10 @@ def assert_finds(rule: ForegroundRule, images: list[Pixels], masks: list[np.ndar
 
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("levels", LEVELS.values(), ids=LEVELS.keys())
-@pytest.mark.parametrize("slope", [0, 40], ids=["even light", "sloping light"])
+@pytest.mark.parametrize("slope", [0, 0.3], ids=["even light", "sloping light"])
 def test_drawn_products_are_found(name: str, levels: tuple[int, int], slope: float) -> None:
     masks = [shape(name, index) for index in range(6)]
+    slope *= abs(levels[0] - levels[1])
     images = [drawn(mask, index, levels, slope=slope) for index, mask in enumerate(masks)]
     assert_finds(decide(images), images, masks, 0.9)
 
@@ -107,11 +108,16 @@ def test_bright_parts_inside_a_dark_product_are_foreground() -> None:
     assert_finds(decide(images), images, masks, 0.93)
 
 
-def test_thin_products_are_not_opened_away() -> None:
+def test_thin_parts_are_not_opened_away() -> None:
     rows, columns = np.mgrid[:256, :256]
-    masks = [(np.abs(columns - 100 - 10 * index) < 2) & (np.abs(rows - 128) < 90) for index in range(4)]
-    images = [drawn(mask, index, (20, 220), noise=(2, 2)) for index, mask in enumerate(masks)]
-    assert decide(images).kind == "texture" or all(apply(decide(images), image).any() for image in images)
+    arms = [(np.abs(rows - 128 - 5 * index) < 3) & (columns > 120) & (columns < 220) for index in range(4)]
+    bodies = [np.hypot(rows - 128, columns - 90) < 40] * 4
+    images = [drawn(arm | body, index) for index, (arm, body) in enumerate(zip(arms, bodies, strict=True))]
+    rule = decide(images)
+    for image, arm, body in zip(images, arms, bodies, strict=True):
+        found = apply(rule, image) > 0
+        assert found[arm & ~body].mean() > 0.5
+        assert found[body].mean() > 0.9
 
 
 @pytest.mark.parametrize("slope", [0, 80])
@@ -136,21 +142,32 @@ def test_stripes_and_spots_are_textures() -> None:
         assert decide([drawn(mask, 0)]).kind == "texture"
 
 
-@pytest.mark.parametrize(("name", "least"), [("coins", 0.85), ("coffee", 0.9), ("cell", 0.85), ("cat", 0.6)])
-@pytest.mark.parametrize("channels", ["as stored", "RGB"])
-def test_hand_made_outlines(name: str, least: float, channels: str) -> None:
+@pytest.mark.parametrize("name", ["coins", "coffee", "cell"])
+@pytest.mark.parametrize("as_colour", [False, True])
+def test_hand_made_outlines(name: str, as_colour: bool) -> None:
     image, mask = outlined(name)
-    if channels == "RGB" and image.shape[2] == 1:
+    if as_colour and image.shape[2] == 1:
         image = np.repeat(image, 3, axis=2)
-    assert overlap(apply(decide([image]), image), mask) >= least
+    rule = decide([image])
+    found = apply(rule, image) > 0
+    assert rule.kind == "object"
+    assert overlap(found, mask) >= 0.8
+    assert np.count_nonzero(found & ~mask) <= 0.03 * np.count_nonzero(found)
 
 
-def test_no_coin_is_missed() -> None:
+def test_every_coin_is_found() -> None:
     image, mask = outlined("coins")
     found = apply(decide([image]), image) > 0
     count, labels = cv2.connectedComponents(mask.astype(np.uint8))
     assert count - 1 == 24
-    assert all(found[labels == label].mean() > 0.8 for label in range(1, count))
+    assert all(found[labels == label].mean() > 0.7 for label in range(1, count))
+
+
+def test_cat_that_nearly_fills_an_uneven_picture_is_all_foreground() -> None:
+    image, mask = outlined("cat")
+    rule = decide([image])
+    assert rule.kind == "texture"
+    assert overlap(apply(rule, image), mask) > 0.7
 
 
 @pytest.mark.needs_data
@@ -307,7 +324,7 @@ def test_published_rules(dataset: str, category: str) -> None:
 def test_unpublished_rules_name_those_there_are() -> None:
     with pytest.raises(InputError, match=r"'nut'.* bottle, cable, .*zipper"):
         resolve(PublishedForeground(published="mvtec"), "nut", [])
-    with pytest.raises(InputError, match="'acme'.* btad, mpdd, mvtec, visa"):
+    with pytest.raises(InputError, match=r"'acme'.* btad, mpdd, mvtec, visa"):
         resolve(PublishedForeground(published="acme"), "nut", [])
 
 
