@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthgen.dataset import AnomalyDataset
-    from synthgen.freeze import freeze
+    from synthgen.freezing import freeze
     from synthgen.plan import Plan
     from synthgen.recipe import Recipe
     from synthgen.recipe_file import load_recipe
@@ -19,7 +19,7 @@ _HOMES = {
     "Plan": "synthgen.plan",
     "Recipe": "synthgen.recipe",
     "Sample": "synthgen.sample",
-    "freeze": "synthgen.freeze",
+    "freeze": "synthgen.freezing",
     "load_recipe": "synthgen.recipe_file",
 }
 

@@ -28,8 +28,7 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
             [f"{name}: {count}" for name, count in Counter(image.category for image in plan.images).items()]
         ),
         "foreground": [
-            f"{category}: {rule.kind}" + (f" ({rule.reason})" if rule.reason else "")
-            for category, rule in plan.foreground.items()
+            f"{category}: {rule.reason or rule.kind}" for category, rule in plan.foreground.items()
         ],
         "synthesizers": _shares(recipe),
         "samples": [_samples(recipe)],

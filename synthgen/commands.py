@@ -150,7 +150,7 @@ def replay(options: Namespace) -> int:
 
 def _frozen(options: Namespace) -> "Plan":
     """The plan of the recipe that the options name, with their overrides."""
-    from synthgen.freeze import freeze
+    from synthgen.freezing import freeze
     from synthgen.progress import counted
     from synthgen.recipe_file import load_recipe
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Generic, Literal, TypeVar
 
 from synthgen.errors import RunError
-from synthgen.freeze import texture_source
+from synthgen.freezing import texture_source
 from synthgen.images import UnusableImage, decode, prepare, prepare_mask
 from synthgen.plan import NormalImage, PinnedFile, Plan, Preparation
 from synthgen.regions.foreground import MaskFolder, apply

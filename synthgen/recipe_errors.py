@@ -16,7 +16,7 @@ _LIMITS = {
     "less_than_equal": ("le", "at most {}"),
     "less_than": ("lt", "less than {}"),
     "string_too_long": ("max_length", "at most {} characters"),
-    "string_too_short": ("min_length", "at least {} characters"),
+    "string_too_short": ("min_length", "{} or more characters"),
     "string_pattern_mismatch": ("pattern", "text that matches {}"),
     "too_long": ("max_length", "at most {} entries"),
     "too_short": ("min_length", "{} or more entries"),
@@ -54,7 +54,7 @@ class _Fault:
     """One of pydantic's errors at its place in the document.
 
     ``node`` is the value, or what encloses a missing one; ``kind`` the type wanted there and ``owner`` the
-    type that encloses it; ``choice`` is set where the error is about one of several types.
+    type that encloses it; ``choices`` are the places on the way where a value may have several types.
     """
 
     name: str
@@ -62,14 +62,13 @@ class _Fault:
     node: Node
     kind: Any
     owner: Any
-    choice: _Choice | None
+    choices: tuple[_Choice, ...]
     error: Mapping[str, Any]
 
-    @property
-    def misfits(self) -> bool:
-        """Whether the value has another shape than its type, rather than a fault inside that shape."""
-        at_choice = self.choice is not None and self.path == self.choice.path
-        return at_choice and (self.name.endswith("_type") or self.name == "literal_error")
+    def misfits(self, choice: _Choice) -> bool:
+        """Whether the value has another shape than this type, rather than a fault inside that shape."""
+        is_shape = self.name.endswith("_type") or self.name == "literal_error"
+        return is_shape and self.path == choice.path
 
 
 def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fault:
@@ -85,13 +84,13 @@ def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fa
         name = "wrong_length"
     node, kind, owner = root, model, model
     path: Place = ()
-    choice: _Choice | None = None
+    passed: tuple[_Choice, ...] = ()
     for part in location:
         if len(members(kind)) > 1:
             chosen = tagged(kind, str(part))
             if chosen is None:
                 chosen = labelled(kind, str(part))
-                choice = choice or _Choice(path, kind, str(part))
+                passed = (*passed, _Choice(path, kind, str(part)))
             kind = chosen
         else:
             [owner] = members(kind)
@@ -100,22 +99,32 @@ def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fa
     if name.startswith("union_tag"):
         tag = error["ctx"]["discriminator"].strip("'")
         path, node = (*path, tag), node.child(tag) or node
-    return _Fault(name, path, node, kind, owner, choice, error)
+    return _Fault(name, path, node, kind, owner, passed, error)
 
 
-def _collapse(faults: Sequence[_Fault]) -> Iterator[_Fault]:
-    """Of the errors about a value of several types, keep those of the type that it was meant to have."""
-    groups: dict[object, dict[str, list[_Fault]]] = {}
-    for position, fault in enumerate(faults):
-        key, branch = (fault.choice.path, fault.choice.branch) if fault.choice else (position, "")
-        groups.setdefault(key, {}).setdefault(branch, []).append(fault)
-    for branches in groups.values():
-        fitting = [group for group in branches.values() if not any(fault.misfits for fault in group)]
+def _collapse(faults: Sequence[_Fault], depth: int = 0) -> Iterator[_Fault]:
+    """Of the errors about a value of several types, keep those of the type that it was meant to have.
+
+    Choices within a chosen type, from the one at ``depth`` inwards, are treated alike.
+    """
+    groups: dict[Place, dict[str, list[_Fault]]] = {}
+    for fault in faults:
+        if len(fault.choices) <= depth:
+            yield fault
+            continue
+        choice = fault.choices[depth]
+        groups.setdefault(choice.path, {}).setdefault(choice.branch, []).append(fault)
+    for group in groups.values():
+        fitting = [
+            own for own in group.values() if not any(each.misfits(each.choices[depth]) for each in own)
+        ]
         if fitting:
-            yield from min(fitting, key=len)
+            yield from _collapse(min(fitting, key=len), depth + 1)
         else:
-            misfit = next(fault for group in branches.values() for fault in group if fault.misfits)
-            yield replace(misfit, kind=misfit.choice.kinds if misfit.choice else misfit.kind)
+            [fault, *_] = (
+                each for own in group.values() for each in own if each.misfits(each.choices[depth])
+            )
+            yield replace(fault, kind=fault.choices[depth].kinds)
 
 
 def _without_misspelt(faults: Iterable[_Fault]) -> Iterator[_Fault]:
@@ -134,7 +143,7 @@ def _sentence(fault: _Fault) -> str:
     found = fault.node.shown()
     context = fault.error.get("ctx", {})
     if fault.name == "extra_forbidden":
-        names = fields(fault.owner)
+        names = _known(fault)
         advice = nearest_name(str(fault.path[-1]), names) or f"; known fields: {', '.join(names)}"
         return f"unknown field (found {found}){advice}"
     if fault.name == "value_error":
@@ -143,6 +152,13 @@ def _sentence(fault: _Fault) -> str:
     if fault.name in ("missing", "union_tag_not_found"):
         return f"missing{_misspelt(fault)}; {expected}"
     return f"{expected}, found {found}{_advice(fault, found)}"
+
+
+def _known(fault: _Fault) -> list[str]:
+    """The fields beside an unknown one: those of its model, and of the others that could stand there."""
+    others = [choice.kinds for choice in fault.choices if choice.path == fault.path[:-1]]
+    models = [fault.owner, *(member for kinds in others for member in members(kinds))]
+    return list(dict.fromkeys(name for model in models for name in fields(model)))
 
 
 def _misspelt(fault: _Fault) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from synthgen.errors import InputError
 from synthgen.recipe_errors import explain, nearest_name
-from synthgen.recipe_yaml import FLOAT, Document, Node, Place, Problem, parse, path_text, shortened
+from synthgen.recipe_yaml import FLOAT, Document, Node, Place, Problem, one_line, parse, path_text, shortened
 
 if TYPE_CHECKING:
     from synthgen.recipe import Recipe
@@ -142,7 +142,7 @@ def _text(path: Path) -> str:
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: more than {MAX_BYTES} bytes; expected a recipe of a few lines of YAML")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: not a text file (byte 0x{data[error.start]:02x} at position {error.start} is not"
@@ -164,7 +164,7 @@ def _told(problems: Iterable[Problem]) -> str:
 
 def _override(document: Document, override: str) -> None:
     """Put the value of ``a.b=c`` into the document, in place of what stands there."""
-    place = f"--set {shortened(override)}"
+    place = f"--set {shortened(one_line(override))}"
     name, separator, text = override.partition("=")
     parts = re.sub(r"\[(\d+)\]", r".\1", name.strip()).split(".")
     if not separator or not all(parts):

@@ -46,10 +46,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        field_name = path_text(self.path)
-        return (
-            f"{self.place}: {field_name}: {self.message}" if field_name else f"{self.place}: {self.message}"
-        )
+        return ": ".join(filter(None, (self.place, one_line(path_text(self.path)), one_line(self.message))))
 
 
 @dataclass(slots=True)
@@ -102,6 +99,11 @@ class Document:
 
     root: Node
     problems: list[Problem] = field(default_factory=list)
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def shortened(text: str) -> str:

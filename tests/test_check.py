@@ -37,7 +37,7 @@ def plan(rejected: int = 0, **change: str) -> Plan:
         images=images,
         rejected=[RejectedFile(path=f"bad{number}.png", reason="truncated") for number in range(rejected)],
         foreground={
-            "nut": ForegroundRule(kind="object", reason="dark on bright"),
+            "nut": ForegroundRule(kind="object", reason="object: dark on bright"),
             "rug": ForegroundRule(kind="texture"),
         },
         textures={},
@@ -53,7 +53,7 @@ def test_every_subject_is_told() -> None:
         "size         320 x 256 (width x height), colour, resize",
         "categories   nut: 7",
         "             rug: 3",
-        "foreground   nut: object (dark on bright)",
+        "foreground   nut: object: dark on bright",
         "             rug: texture",
         "synthesizers  62.5% cutpaste",
         "              31.2% smoothblend",

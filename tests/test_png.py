@@ -45,7 +45,9 @@ def test_the_stream_is_valid_zlib_with_the_right_checksum() -> None:
     assert len(zlib.decompress(body)) == 256 * (256 * 3 + 1)  # zlib checks Adler-32 itself
 
 
-@pytest.mark.parametrize("rows", [(0, 1), (0, 256), (15, 16), (16, 17), (31, 33), (255, 256), (100, 140), (0, 0)])
+@pytest.mark.parametrize(
+    "rows", [(0, 1), (0, 256), (15, 16), (16, 17), (31, 33), (255, 256), (100, 140), (0, 0)]
+)
 @pytest.mark.parametrize("shape", [(256, 256, 3), (256, 256, 1), (256, 97, 3)])
 def test_a_variant_has_the_bytes_of_a_whole_encoding(shape: tuple[int, ...], rows: tuple[int, int]) -> None:
     image, other = picture(shape), picture(shape, 1)

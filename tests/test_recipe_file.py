@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -108,6 +109,7 @@ ONE_SLIP = [
     (AREA, "area: [0.1, 0.2, 0.3]",
      "9: synthesizers[0].area: expected a list of 2 numbers, found [0.1, 0.2, 0.3]"),
     (AREA, "area: 0.2", "9: synthesizers[0].area: expected a list of 2 numbers, found 0.2"),
+    (AREA, "area:\n      0.2", "9: synthesizers[0].area: expected a list of 2 numbers, found 0.2"),
     # Values of several types.
     ("[256, 128]", "natve",
      "5: size: expected a list of 2 whole numbers or native, found natve; did you mean "
@@ -117,9 +119,16 @@ ONE_SLIP = [
     ("[256, 128]", "[256, 8]", "5: size[1]: expected 16 or more, found 8"),
     ("[256, 128]", "{height: 3}", "5: size: expected a list of 2 whole numbers or native, found {height: 3}"),
     # Words, switches and text.
+    (SEED, '"two\\nlines": 3', f"2: two lines: unknown field (found 3); known fields: {FIELDS}"),
     (SEED, "fit: croop", "2: fit: expected resize or crop, found croop; did you mean crop?"),
     (SEED, "fit: no", "2: fit: expected resize or crop, found no"),
     ("keep_normal: true", "keep_normal: yes", "12: output.keep_normal: expected true or false, found yes"),
+    (SEED, "foreground: atuo",
+     "2: foreground: expected auto, all or a group of fields, found atuo; did you mean auto?"),
+    (SEED, "foreground: {side: dark, publishd: x}",
+     "2: foreground.publishd: unknown field (found x); did you mean published?"),
+    (SEED, "foreground: {side: dark, threshold: 300}",
+     "2: foreground.threshold: expected at most 254, found 300"),
     ("keep_normal: true", "keep_normal: 1", "12: output.keep_normal: expected true or false, found 1"),
     ("name: bottle", "name: 2024", '1: name: expected text, found 2024; put it in quotes: "2024"'),
     ("name: bottle", "name: true", '1: name: expected text, found true; put it in quotes: "true"'),
@@ -172,7 +181,6 @@ WHOLE = [
     ("[" * 100_000, "bottle.yaml:1: nested too deep (more than 50 levels)"),
     ("a:\n" + "".join(f"{' ' * depth}a:\n" for depth in range(1, 100)),
      "bottle.yaml:50: nested too deep (more than 50 levels)"),
-    ("a: [" + "1," * 20_000 + "]", "bottle.yaml:1: more than 10000 values"),
 ]  # fmt: skip
 
 
@@ -181,15 +189,14 @@ def test_a_text_that_is_no_recipe_is_told_in_one_line(text: str, line: str) -> N
     assert told(text) == [line]
 
 
-def test_a_bomb_of_aliases_is_refused_at_once() -> None:
-    layers = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    layers += [
-        f"{name}: &{name} [{', '.join(['*' + before] * 10)}]"
-        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-    ]
+def test_too_many_values_are_refused_at_once() -> None:
+    bomb = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for before, name in pairwise("abcdefghi"):
+        bomb.append(f"{name}: &{name} [{', '.join(['*' + before] * 10)}]")
     start = time.perf_counter()
-    assert told("\n".join(layers)) == ["bottle.yaml:1: more than 10000 values"]
-    assert time.perf_counter() - start < 2
+    assert told("\n".join(bomb)) == ["bottle.yaml:1: more than 10000 values"]
+    assert told("- 1\n" * 200_000) == ["bottle.yaml:10000: more than 10000 values"]
+    assert time.perf_counter() - start < 5
 
 
 def test_an_alias_stands_for_its_value() -> None:
@@ -272,6 +279,10 @@ def test_a_wrong_override_is_told_by_its_own_text(override: str, message: str) -
     assert told(GOOD, override) == [f"--set {override}: {message}"]
 
 
+def test_an_override_of_several_lines_is_told_in_one() -> None:
+    assert told(GOOD, "seed=[\n1]") == ["--set seed=[ 1]: seed: expected a whole number, found [1]"]
+
+
 def test_overrides_replace_and_add_values() -> None:
     recipe = parse_model(
         GOOD,
@@ -311,11 +322,26 @@ class Words(BaseModel):
     whole: list[int] = []
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["no", "yes", "On", "n", "01", "007", "1:30", "2024-01-01", "0x1F", "0o7", "1_0_", "=", "<<", "e5", "1e",
-     "+", ".", "._1", "nul"],
-)  # fmt: skip
+WORDS = [
+    "no",
+    "yes",
+    "On",
+    "n",
+    "01",
+    "007",
+    "1:30",
+    "2024-01-01",
+    "0x1F",
+    "0o7",
+    "1_0_",
+    "=",
+    "<<",
+    "e5",
+    "1e",
+]
+
+
+@pytest.mark.parametrize("text", [*WORDS, "+", ".", "._1", "nul"])
 def test_words_of_yaml_1_1_stay_text(text: str) -> None:
     assert parse_model(f"texts: [{text}]", "x", Words).texts == [text]
 
@@ -334,14 +360,10 @@ def test_whole_numbers_may_be_written_as_people_do(token: str, value: int) -> No
 
 def test_every_text_and_number_survives_being_written() -> None:
     texts = [
-        "",
-        " ",
-        "no",
-        "Yes",
+        *WORDS,
         "~",
         "null",
         "true",
-        "01",
         "1e-3",
         "1E5",
         "1_000",
@@ -349,24 +371,19 @@ def test_every_text_and_number_survives_being_written() -> None:
         ".5",
         ".nan",
         "-.inf",
-    ]
-    texts += [
-        "-.inf",
-        "0x1F",
-        "1:30",
-        "2024-01-01",
-        "=",
-        "<<",
-        "- a",
-        "a: b",
-        "a #b",
         "#",
         "&a",
         "*a",
-        "!x",
-        "%",
     ]
     texts += [
+        "",
+        " ",
+        "!x",
+        "%",
+        "@",
+        "- a",
+        "a: b",
+        "a #b",
         "`",
         "{",
         "[",
@@ -376,11 +393,8 @@ def test_every_text_and_number_survives_being_written() -> None:
         "\\",
         "é ü",
         "日本",
-        "two\nlines",
-        "tab\there",
-        "x" * 300,
-        "a " * 200,
     ]
+    texts += ["tab\there", "two\nlines", "x" * 300, "a " * 200]
     numbers = [0.0, 1e-300, 1e300, 0.1, 1 / 3, 5e-324, math.pi * 1e20, -2.5, 1e16, 2.0**53, 2.0**60]
     words = Words(texts=texts, numbers=numbers, whole=[0, -5, 2**63 - 1, 10**200])
     assert parse_model(dump_recipe(words), "x", Words) == words
@@ -407,6 +421,7 @@ class Rule(BaseModel):
 
     kind: Literal["texture", "object"]
     close: float = 0
+    threshold: Literal["otsu"] | Annotated[int, Field(le=254)] = "otsu"
 
 
 class Shapes(BaseModel):
@@ -428,6 +443,11 @@ class Shapes(BaseModel):
             "rule: {kind: textur}",
             "1: rule.kind: expected texture or object, found textur; did you mean texture?",
         ),
+        (
+            "rule: {kind: object, threshold: otzu}",
+            "1: rule.threshold: expected otsu or a whole number, found otzu; did you mean otsu?",
+        ),
+        ("rule: {kind: object, threshold: 300}", "1: rule.threshold: expected at most 254, found 300"),
         ("rule: {kind: object, closee: 2}", "1: rule.closee: unknown field (found 2); did you mean close?"),
         (
             "rule:\n  bottle: {kind: object, closee: 2}",

@@ -62,8 +62,8 @@ def test_the_alternatives_are_valid_too(tmp_path: Path) -> None:
     out = tmp_path / "r.yaml"
     write_recipe(str(fill(tmp_path / "a", noise(20, 20))), out)
     text = out.read_text()
-    alternatives = re.findall(r"^( *)# (\w+: \S+|- {method.*}|size: \[.*\])$", text, re.MULTILINE)
-    assert len(alternatives) >= 7
+    alternatives = re.findall(r"^( *)# (\w+: (?:\S+|{.*}|\[.*\])|- {method.*})$", text, re.MULTILINE)
+    assert len(alternatives) >= 9
     for indent, line in alternatives:
         name = line.partition(":")[0]
         others = [each for each in text.splitlines() if not each.startswith(f"{indent}{name}:")]
@@ -116,12 +116,12 @@ def test_the_mix_follows_the_kind_of_foreground(tmp_path: Path, monkeypatch: pyt
     fill(tmp_path / "set" / "rug" / "train" / "good", noise(20, 30))
 
     def methods(**kinds: str) -> set[str]:
-        answers = iter(ForegroundRule(kind=kind, reason=f"seen as {kind}") for kind in kinds.values())
+        answers = iter(ForegroundRule(kind=kind, reason=f"{kind}: so it seems") for kind in kinds.values())
         monkeypatch.setattr(recipe_init, "decide", lambda images: next(answers))
         out = tmp_path / f"{'-'.join(kinds.values())}.yaml"
         recipe = write_recipe(str(tmp_path / "set"), out)
         for category, kind in kinds.items():
-            assert f"# {category}: {kind} (seen as {kind})\n" in out.read_text()
+            assert f"# {category}: {kind}: so it seems\n" in out.read_text()
         assert all(f"method: {name}" in out.read_text() for name in ("cutout", "cutpaste"))
         return {synthesizer.method for synthesizer in recipe.synthesizers}
 
@@ -143,8 +143,17 @@ def test_the_foreground_is_decided_from_images_as_the_recipe_prepares_them(
     monkeypatch.setattr(recipe_init, "decide", decide)
     pictures = [np.full((520, 260, 1), 1000 * number, np.uint16) for number in range(20)]
     write_recipe(str(fill(tmp_path / "a", *pictures)), tmp_path / "r.yaml")
-    assert seen == [(512, 256, 1)] * 8
+    assert seen == [(512, 256, 1)] * 16
     assert "grey, some with 16 bits" in (tmp_path / "r.yaml").read_text()
+
+
+def test_an_image_unlike_those_looked_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe_init, "MOST_LOOKED_AT", 1)
+    deep = noise(20, 20, 1).astype(np.uint16) * 100
+    out = tmp_path / "r.yaml"
+    write_recipe(str(fill(tmp_path / "a", noise(20, 20), deep)), out)
+    assert "2 images (1 of them looked at), colour, 20 x 20" in out.read_text()
+    assert "# 001.png: the image has 16 bits" in out.read_text()
 
 
 def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
@@ -156,6 +165,8 @@ def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
     assert out.read_text() == "mine"
     with pytest.raises(InputError, match=r"none/r\.yaml cannot be written: No such file or directory"):
         write_recipe(str(folder), tmp_path / "none" / "r.yaml")
+    with pytest.raises(InputError, match=r"x+ cannot be written: File name too long"):
+        write_recipe(str(folder), tmp_path / ("x" * 300))
     with pytest.raises(InputError, match="does not exist"):
         write_recipe(str(tmp_path / "none"), tmp_path / "s.yaml")
     bad = tmp_path / "bad"

@@ -19,7 +19,7 @@ from synthgen.shards.mark import Mark, read_mark, shard_name
 from synthgen.shards.writer import shard_count
 
 PLAN_NAME = "plan.json"
-READ_AHEAD = 1 << 20
+READ_AHEAD = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)

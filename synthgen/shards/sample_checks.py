@@ -140,7 +140,7 @@ def _read_mask(data: bytes, facts: Facts, findings: list[Finding]) -> Pixels | N
     try:
         mask = np.asarray(decode(data)[..., 0], np.uint8)
     except UnusableImage as error:
-        findings.append(Finding("mask.png", str(error), "an 8-bit grey PNG"))
+        findings.append(Finding("mask.png", str(error), "grey PNG of 8 bits"))
         return None
     if mask.shape != (facts.height, facts.width):
         findings.append(Finding("height and width of mask.png", mask.shape, (facts.height, facts.width)))
@@ -206,10 +206,10 @@ def _is_png(data: bytes, extension: str, colour_type: int, findings: list[Findin
     if not data.startswith(SIGNATURES["png"]) or len(data) < 26:
         found = f"a file that starts with {data[:8]!r}"
     elif (data[24], data[25]) != (8, colour_type):
-        found = f"a {data[24]}-bit {names.get(data[25], data[25])} PNG"
+        found = f"{names.get(data[25], data[25])} PNG of {data[24]} bits"
     else:
         return True
-    findings.append(Finding(extension, found, f"an 8-bit {names[colour_type]} PNG"))
+    findings.append(Finding(extension, found, f"{names[colour_type]} PNG of 8 bits"))
     return False
 
 

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import IO, Any
 
 from synthgen.errors import InputError
-from synthgen.freeze import fingerprint
+from synthgen.freezing import fingerprint
 from synthgen.pipeline import sample_key
 from synthgen.plan import Plan
 from synthgen.sample import FORMAT_VERSION, Facts

@@ -23,6 +23,9 @@ LABEL_CHANGE = 1
 LABEL_MEDIAN = 5
 """Side of the median filter that removes specks from the mask, in pixels."""
 
+MIN_SIDE = 7
+"""Least side of a patch, in pixels: after losing a pixel at the image's borders, OpenCV needs 5."""
+
 RESIZE: dict[SceneKind, tuple[float, float]] = {"object": (0.7, 1.3), "texture": (0.5, 2.0)}
 
 
@@ -85,8 +88,8 @@ class Nsa(Synthesizer[NsaParams]):
         low, high = RESIZE[scene.kind] if self.resize == "auto" else self.resize
         factor = min(max(stream.normal(1.0, 0.5), low), high)
         # One pixel of the image must remain on every side: it is the blending's boundary condition.
-        new_width = min(max(round(width * factor), 4), image_width - 2)
-        new_height = min(max(round(height * factor), 4), image_height - 2)
+        new_width = min(max(round(width * factor), MIN_SIDE), image_width - 2)
+        new_height = min(max(round(height * factor), MIN_SIDE), image_height - 2)
         return NsaPatch(
             cut=place(stream, origin, width, height, self.min_overlap),
             target=place(stream, scene, new_width, new_height, self.min_overlap),
@@ -95,7 +98,7 @@ class Nsa(Synthesizer[NsaParams]):
     def _draw_side(self, stream: Stream, length: int) -> int:
         low, high = self.half_width
         share = min(low + stream.gamma(*self.gamma), high)
-        return min(max(round(2 * share * length), 4), length - 2)
+        return min(max(round(2 * share * length), MIN_SIDE), length - 2)
 
     @classmethod
     def make(cls, scenes: Sequence[Scene], params: Sequence[NsaParams], device: str) -> list[Defect]:
@@ -136,8 +139,6 @@ def clone_into(image: Pixels, pixels: Pixels, target: Box, flag: int) -> None:
     bottom = min(target.top + target.height, image_height - 1)
     pixels = pixels[top - target.top : bottom - target.top, left - target.left : right - target.left]
     height, width = pixels.shape[:2]
-    if height < 4 or width < 4:
-        return
     around = image[top - 1 : bottom + 1, left - 1 : right + 1]
     source, destination = np.ascontiguousarray(pixels), np.ascontiguousarray(around)
     if channels == 1:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from synthgen.engines.base import Engine, Progress
-from synthgen.freeze import freeze
+from synthgen.freezing import freeze
 from synthgen.generate import open_run
 from synthgen.pipeline import Pipeline
 from synthgen.plan import Plan
@@ -123,7 +123,7 @@ def replace(name: str, change: Callable[[bytes], bytes]) -> Callable[[Members], 
     return changed
 
 
-def edit_facts(key: str, **fields: Any) -> Callable[[Members], Members]:
+def edit_facts(key: str, /, **fields: Any) -> Callable[[Members], Members]:
     """A change of some of a sample's facts."""
     return replace(f"{key}.json", lambda data: json.dumps(json.loads(data) | fields).encode())
 

@@ -18,6 +18,8 @@ def test_a_header_is_the_one_that_tarfile_writes(name: str, size: int) -> None:
 
 def test_tarfile_reads_an_archive_of_members() -> None:
     members = {"000000000.cls": b"1", "000000000.png": b"x" * 1000, "000000001.cls": b""}
-    archive = b"".join(tar.header(name, len(data)) + data + tar.padding(len(data)) for name, data in members.items())
+    archive = b"".join(
+        tar.header(name, len(data)) + data + tar.padding(len(data)) for name, data in members.items()
+    )
     with tarfile.open(fileobj=io.BytesIO(archive + tar.END_OF_ARCHIVE)) as opened:
         assert {info.name: opened.extractfile(info).read() for info in opened} == members  # type: ignore[union-attr]

@@ -205,7 +205,7 @@ def _split(looks: list[_Look], held_out: float) -> list[NormalImage]:
 
 
 def _with_masks(folder: str, images: list[NormalImage], looks: list[_Look]) -> list[NormalImage]:
-    """Pin the user's own foreground mask of each image. Raises InputError where one is missing or does not fit."""
+    """Pin the user's own foreground masks. Raises InputError where one is missing or does not fit."""
     root = Root(folder)
     paths = pair_masks(folder, [image.path for image in images])
     pinned = []
@@ -218,8 +218,8 @@ def _with_masks(folder: str, images: list[NormalImage], looks: list[_Look]) -> l
             raise InputError(f"foreground: the mask {path} cannot be used: {error}") from error
         if (height, width) != (look.height, look.width):
             raise InputError(
-                f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x {look.height}; "
-                "masks must have the size of their images"
+                f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "
+                f"{look.height}; masks must have the size of their images"
             )
         mask = PinnedFile(path=path, sha256=sha256(data).hexdigest())
         pinned.append(image.model_copy(update={"foreground_mask": mask}))

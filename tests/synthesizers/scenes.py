@@ -1,0 +1,133 @@
+"""Small pictures of products, and a library of them in memory; nothing in it can be written to."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+
+import cv2
+import numpy as np
+
+from synthgen.scene import Pixels, Scene, SceneKind
+
+PEERS = 7
+TEXTURES = 5
+
+
+class RefusedError(Exception):
+    """Something was read that was not asked for."""
+
+
+@dataclass
+class MemoryLibrary:
+    """A library without files; with ``readable`` it gives out what is named there and refuses all else."""
+
+    scenes: dict[str, Scene] = field(default_factory=dict)
+    pictures: dict[str, Pixels] = field(default_factory=dict)
+    readable: Collection[str] | None = None
+    read: set[str] = field(default_factory=set)
+
+    def peers(self, category: str) -> Sequence[str]:
+        """All scenes of a category."""
+        return [name for name, scene in self.scenes.items() if scene.category == category]
+
+    def textures(self, collection: str) -> Sequence[str]:
+        """All textures, whatever the collection is called."""
+        if self.readable is not None:
+            raise RefusedError(f"the list of {collection}")
+        return list(self.pictures)
+
+    def scene(self, sha256: str) -> Scene:
+        """A scene by its name."""
+        self._note(sha256)
+        return self.scenes[sha256]
+
+    def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
+        """A texture in the given shape."""
+        self._note(sha256)
+        height, width, channels = shape
+        pixels = cv2.resize(self.pictures[sha256], (width, height), interpolation=cv2.INTER_AREA)
+        return frozen(pixels[..., :channels].reshape(shape))
+
+    def only(self, readable: Collection[str]) -> "MemoryLibrary":
+        """The same pictures, of which only those named may be read."""
+        return MemoryLibrary(self.scenes, self.pictures, frozenset(readable))
+
+    def _note(self, name: str) -> None:
+        if self.readable is not None and name not in self.readable:
+            raise RefusedError(name)
+        self.read.add(name)
+
+
+def frozen(pixels: Pixels) -> Pixels:
+    """A contiguous copy that cannot be written to."""
+    copy = np.ascontiguousarray(pixels).copy()
+    copy.setflags(write=False)
+    return copy
+
+
+def named(pixels: Pixels) -> str:
+    """The sha256 of the pixels."""
+    return sha256(pixels.tobytes()).hexdigest()
+
+
+def cloudy(shape: tuple[int, ...], seed: int, sigma: float = 2.0) -> Pixels:
+    """Soft spots of strong contrast, every channel its own: a picture with no two places alike."""
+    height, width, channels = shape
+    noise = np.random.default_rng(seed).normal(size=(height, width, channels)).astype(np.float32)
+    soft = cv2.GaussianBlur(noise, (0, 0), sigma).reshape(shape)
+    return np.clip(128 + 55 * soft / soft.std(), 0, 255).astype(np.uint8)
+
+
+def disc(height: int, width: int) -> Pixels:
+    """A disc that leaves the corners and a margin free: 0 or 255."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.circle(mask, (width // 2, height // 2), round(0.42 * min(height, width)), 255, -1)
+    return mask
+
+
+def scenes(kind: SceneKind, height: int, width: int, channels: int, count: int = PEERS) -> list[Scene]:
+    """Peers of one category with one library."""
+    library = MemoryLibrary()
+    for number in range(TEXTURES):
+        picture = cloudy((80, 112, 3), 1000 + number, sigma=1.0 + number)
+        library.pictures[named(picture)] = frozen(picture)
+    for number in range(count):
+        image = cloudy((height, width, channels), number)
+        foreground = np.full((height, width), 255, np.uint8)
+        if kind == "object":
+            foreground = disc(height, width)
+            image = np.where(foreground[..., None] > 0, image, np.uint8(30))
+        scene = Scene(named(image), kind, kind, frozen(image), frozen(foreground), library)
+        library.scenes[scene.sha256] = scene
+    return list(library.scenes.values())
+
+
+PLACES: dict[str, tuple[SceneKind, int, int, int]] = {
+    "grey texture 64x64": ("texture", 64, 64, 1),
+    "RGB texture 48x96": ("texture", 48, 96, 3),
+    "grey object 96x48": ("object", 96, 48, 1),
+    "RGB object 64x64": ("object", 64, 64, 3),
+}
+
+
+@cache
+def place(name: str) -> list[Scene]:
+    """The peers of one entry of PLACES."""
+    return scenes(*PLACES[name])
+
+
+def larger(scene: Scene, factor: int) -> Scene:
+    """The same product photographed with more pixels."""
+    height, width, _ = scene.image.shape
+    size = (width * factor, height * factor)
+    image = cv2.resize(scene.image, size, interpolation=cv2.INTER_CUBIC)
+    foreground = cv2.resize(scene.foreground, size, interpolation=cv2.INTER_NEAREST)
+    return Scene(
+        scene.sha256,
+        scene.category,
+        scene.kind,
+        frozen(image.reshape(height * factor, width * factor, -1)),
+        frozen(foreground),
+        scene.library,
+    )
