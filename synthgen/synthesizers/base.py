@@ -44,6 +44,8 @@ class Synthesizer(BaseModel, Generic[P]):
 
     strength_kind: ClassVar[Literal["delta", "s"]] = "delta"
     params_type: ClassVar[type[Params]]
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Heavy libraries that ``make`` needs."""
 
     method: str
     weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)

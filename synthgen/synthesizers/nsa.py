@@ -4,14 +4,15 @@ The label is the real change: what Poisson blending left as it was is not in the
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from synthgen.defect import Defect
-from synthgen.ranges import PositiveRange, PositiveShareRange, Share
+from synthgen.ranges import Positive, PositiveRange, PositiveShareRange, Share
 from synthgen.scene import Pixels, Scene, SceneKind
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
@@ -58,11 +59,11 @@ class Nsa(Synthesizer[NsaParams]):
     method: Literal["nsa"] = "nsa"
     patch_from: Literal["same", "other"] = "other"
     """The patches' image: another normal image of the same category, or the sample's own."""
-    max_patches: int = 4
+    max_patches: Annotated[int, Field(ge=1, le=16)] = 4
     """Every patch after the first is added with probability 0.5, up to this many."""
     half_width: PositiveShareRange = (0.03, 0.4)
     """Bounds of a patch's half width, as a share of the image's side."""
-    gamma: tuple[float, float] = (2.0, 0.05)
+    gamma: tuple[Positive, Positive] = (2.0, 0.05)
     """Shape and scale of the Gamma distribution that is added to the least half width."""
     resize: PositiveRange | Literal["auto"] = "auto"
     """Bounds of the resize factor N(1, 0.5); auto: 0.7 … 1.3 for objects, 0.5 … 2 for textures."""

@@ -26,6 +26,8 @@ P = TypeVar("P", bound=PerlinParams)
 class PerlinSynthesizer(Synthesizer[P]):
     """Show an anomaly through a thresholded Perlin field."""
 
+    imports = ("torch",)
+
     delta: PositiveShareRange = (0.2, 1.0)
     mask: AnyPerlinShape = LatticeShape()
 

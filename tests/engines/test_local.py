@@ -1,5 +1,6 @@
 """The local engine: the same bytes whatever the workers, the batch and the interruptions."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -178,20 +179,13 @@ def test_a_killed_worker_is_reported_and_leaves_nothing_half_written(plan: Plan,
     run = open_run(plan, str(tmp_path))
     progress = run.make(LocalEngine(1))
     next(progress)
-    [worker] = (
-        int(pid)
-        for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        if is_worker(pid)
-    )
-    os.kill(worker, signal.SIGKILL)
+    [worker] = multiprocessing.active_children()
+    assert worker.pid
+    os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(RunError, match="killed by signal 9"):
         list(progress)
     assert not list(tmp_path.glob(".*"))
     assert generate(plan, tmp_path).keys() >= {"manifest.json"}
-
-
-def is_worker(pid: str) -> bool:
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")

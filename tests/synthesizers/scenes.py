@@ -117,7 +117,7 @@ def place(name: str) -> list[Scene]:
     return scenes(*PLACES[name])
 
 
-def larger(scene: Scene, factor: int) -> Scene:
+def larger(scene: Scene, factor: int, library: MemoryLibrary) -> Scene:
     """The same product photographed with more pixels."""
     height, width, _ = scene.image.shape
     size = (width * factor, height * factor)
@@ -129,5 +129,5 @@ def larger(scene: Scene, factor: int) -> Scene:
         scene.kind,
         frozen(image.reshape(height * factor, width * factor, -1)),
         frozen(foreground),
-        scene.library,
+        library,
     )

@@ -1,6 +1,6 @@
 """One table of all synthesizers, and what must hold for every one of them. A new method is a row here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers import METHODS, AnySynthesizer
 from synthgen.synthesizers.base import Params, Synthesizer
-from tests.synthesizers.scenes import PLACES, PEERS, RefusedError, larger, place, scenes
+from tests.synthesizers.scenes import PEERS, PLACES, MemoryLibrary, RefusedError, larger, place, scenes
 
-CLASSIC = {"field": "classic", "octaves": 3, "frequency": [2, 6]}
+CLASSIC = {"field": "classic", "octaves": 2, "frequency": [2, 6]}
 
 TABLE: dict[str, dict[str, Any]] = {
     "cutpaste": {"method": "cutpaste"},
@@ -41,14 +41,16 @@ TABLE: dict[str, dict[str, Any]] = {
         "method": "perlin-texture",
         "mask": {"field": "lattice", "combine": "mixed"},
     },
-    "perlin-texture, classic": {"method": "perlin-texture", "mask": {**CLASSIC, "combine": "union"}},
-    "perlin-texture, plain": {"method": "perlin-texture", "augmenters": 0, "delta": [1, 1]},
-    "perlin-texture, all augmenters": {"method": "perlin-texture", "augmenters": 10},
+    "perlin-texture, classic, all augmenters": {
+        "method": "perlin-texture",
+        "mask": CLASSIC,
+        "augmenters": 10,
+    },
     "perlin-self-shuffle": {"method": "perlin-self-shuffle"},
     "perlin-self-shuffle, classic, 3 x 5": {
         "method": "perlin-self-shuffle",
         "grid": [3, 5],
-        "mask": CLASSIC,
+        "mask": {**CLASSIC, "octaves": 1, "combine": "union"},
     },
     "nsa": {"method": "nsa"},
     "nsa, normal": {"method": "nsa", "clone": "normal", "resize": [0.5, 2]},
@@ -63,19 +65,10 @@ TABLE: dict[str, dict[str, Any]] = {
     "cutout, random": {"method": "cutout", "fill": "random"},
 }
 
-# The least share of first attempts that the judge must accept, where it is not nine of ten: a classic field
-# or an intersection is often empty on the foreground, a change of colour at low opacity invisible.
-MANY = 0.9
-HARDER = {
-    "perlin-texture": 0.75,
-    "perlin-texture, mixed masks": 0.6,
-    "perlin-texture, classic": 0.75,
-    "perlin-texture, plain": 0.75,
-    "perlin-texture, all augmenters": 0.75,
-    "perlin-self-shuffle": 0.7,
-    "perlin-self-shuffle, classic, 3 x 5": 0.6,
-}
-DRAWS = 100
+# The least share of first attempts that the judge must accept on these small pictures, where it is not nine
+# of ten: strips and Poisson patches are a few pixels there, and some Perlin masks are empty.
+HARDER = {"scar": 0.35, "nsa": 0.5, "perlin-texture": 0.8, "perlin-self-shuffle": 0.8, "mixed masks": 0.55}
+DRAWS = 75
 
 every_row = pytest.mark.parametrize("row", TABLE)
 every_place = pytest.mark.parametrize("where", PLACES)
@@ -107,7 +100,7 @@ def make(method: Synthesizer[Any], among: Sequence[Scene], params: Sequence[Para
 
 @cache
 def first_attempts(row: str, where: str) -> list[Made]:
-    """A hundred samples, made in batches, with the judge's default contrast."""
+    """The first attempts of many samples, made in batches, with the judge's default contrast."""
     method = synthesizer(row)
     peers = place(where)
     among = [peers[index % PEERS] for index in range(DRAWS)]
@@ -124,6 +117,12 @@ def first_attempts(row: str, where: str) -> list[Made]:
     return made
 
 
+def everywhere(row: str, count: int = DRAWS) -> Iterator[Made]:
+    """The first attempts of some samples in every place."""
+    for where in PLACES:
+        yield from first_attempts(row, where)[:count]
+
+
 def assert_same(first: Defect, second: Defect) -> None:
     assert (first.left, first.top) == (second.left, second.top)
     assert np.array_equal(first.alpha, second.alpha)
@@ -134,42 +133,40 @@ def test_the_table_has_every_method() -> None:
     assert {fields["method"] for fields in TABLE.values()} == set(METHODS)
 
 
-@every_place
 @every_row
-def test_a_draw_depends_on_the_stream_alone(row: str, where: str) -> None:
-    method, scene = synthesizer(row), place(where)[0]
-    drawn = method.draw(stream(5), scene)
-    assert method.draw(stream(5), scene) == drawn
-    others = [stream(5, attempt=1), stream(6), stream(5, seed=12)]
-    assert all(method.draw(other, scene) != drawn for other in others)
-
-
-@every_place
-@every_row
-def test_stored_params_make_the_same_defect(row: str, where: str) -> None:
+def test_a_draw_depends_on_the_stream_alone(row: str) -> None:
     method = synthesizer(row)
-    for made in first_attempts(row, where)[:10]:
+    for where in PLACES:
+        scene = place(where)[0]
+        drawn = method.draw(stream(5), scene)
+        assert method.draw(stream(5), scene) == drawn
+        others = [stream(5, attempt=1), stream(6), stream(5, seed=12)]
+        assert all(method.draw(other, scene) != drawn for other in others)
+
+
+@every_row
+def test_stored_params_make_the_same_defect(row: str) -> None:
+    method = synthesizer(row)
+    for made in everywhere(row, 4):
         read = METHODS[method.method].parse_params(made.params.model_dump_json())
         assert read == made.params
         assert_same(make(method, [made.scene], [read])[0], made.defect)
 
 
-@every_place
 @every_row
-def test_a_batch_makes_what_each_would_make_alone(row: str, where: str) -> None:
+def test_a_batch_makes_what_each_would_make_alone(row: str) -> None:
     method = synthesizer(row)
-    seven = first_attempts(row, where)[:7]
-    backwards = seven[::-1]
-    together = make(method, [made.scene for made in backwards], [made.params for made in backwards])
-    for made, in_batch in zip(backwards, together, strict=True):
-        assert_same(in_batch, made.defect)
-        assert_same(make(method, [made.scene], [made.params])[0], made.defect)
+    for where in PLACES:
+        seven = first_attempts(row, where)[6::-1]
+        together = make(method, [made.scene for made in seven], [made.params for made in seven])
+        for made, in_batch in zip(seven, together, strict=True):
+            assert_same(in_batch, made.defect)
+            assert_same(make(method, [made.scene], [made.params])[0], made.defect)
 
 
-@every_place
 @every_row
-def test_a_defect_is_a_box_inside_the_image(row: str, where: str) -> None:
-    for made in first_attempts(row, where):
+def test_a_defect_is_a_box_inside_the_image(row: str) -> None:
+    for made in everywhere(row):
         (height, width, channels), defect = made.scene.image.shape, made.defect
         assert defect.alpha.dtype == defect.pixels.dtype == np.uint8
         assert defect.pixels.shape == (*defect.alpha.shape, channels)
@@ -177,43 +174,37 @@ def test_a_defect_is_a_box_inside_the_image(row: str, where: str) -> None:
         assert 0 <= defect.top <= height - defect.alpha.shape[0]
 
 
-@every_place
 @every_row
-def test_the_label_tells_the_truth(row: str, where: str) -> None:
-    for made in first_attempts(row, where):
+def test_the_label_tells_the_truth(row: str) -> None:
+    for made in everywhere(row):
         image, mask, normal = made.result.image, made.result.mask, made.scene.image
-        assert image.shape == normal.shape
         assert image.dtype == mask.dtype == np.uint8
         assert mask.shape == normal.shape[:2]
-        assert set(np.unique(mask)) <= {0, 255}
-        assert np.array_equal(image[mask == 0], normal[mask == 0])
-        assert not mask[made.scene.foreground == 0].any()
-        if not made.verdict.reason:
-            assert largest_change(image, normal)[mask > 0].mean() >= 4.0
+        change = np.abs(image.astype(np.int16) - normal).max(axis=2)
+        outside, inside = mask == 0, mask == 255
+        assert (outside | inside).all()
+        assert not (outside & (change > 0)).any()
+        assert not (inside & (made.scene.foreground == 0)).any()
+        assert made.verdict.reason or change[inside].mean() >= 4.0
 
 
-@every_place
 @every_row
-def test_the_normal_image_stays_as_it_was(row: str, where: str) -> None:
+def test_the_normal_image_stays_as_it_was(row: str) -> None:
     # Its arrays are read-only, but a C library need not care.
-    first_attempts(row, where)
-    height, width, channels = PLACES[where][1:]
-    fresh = scenes(PLACES[where][0], height, width, channels)
-    for scene, untouched in zip(place(where), fresh, strict=True):
-        assert np.array_equal(scene.image, untouched.image)
-        assert np.array_equal(scene.foreground, untouched.foreground)
+    list(everywhere(row))
+    for where, description in PLACES.items():
+        for scene, untouched in zip(place(where), scenes(*description), strict=True):
+            assert np.array_equal(scene.image, untouched.image)
+            assert np.array_equal(scene.foreground, untouched.foreground)
 
 
-def largest_change(image: Pixels, normal: Pixels) -> Any:
-    return np.abs(image.astype(int) - normal.astype(int)).max(axis=2)
-
-
-@every_place
 @every_row
-def test_the_judge_measures_what_is_there(row: str, where: str) -> None:
+def test_the_judge_measures_what_is_there(row: str) -> None:
     from skimage.color import deltaE_cie76, rgb2lab
 
-    for made in [made for made in first_attempts(row, where) if made.verdict.area_pixels >= 8][:8]:
+    for made in everywhere(row, 6):
+        if made.verdict.reason == "empty mask":
+            continue
         normal, image, mask = made.scene.image, made.result.image, made.result.mask > 0
         rows, columns = np.nonzero(mask)
         assert made.result.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
@@ -239,14 +230,23 @@ def within(defect: Defect, plane: Pixels) -> Pixels:
 @every_row
 def test_most_first_attempts_are_accepted(row: str, where: str) -> None:
     reasons = [made.verdict.reason for made in first_attempts(row, where)]
-    assert reasons.count("") >= HARDER.get(row, MANY) * DRAWS, reasons
+    least = min((share for name, share in HARDER.items() if name in row), default=0.9)
+    assert reasons.count("") >= least * DRAWS, reasons
 
 
-@every_place
+@pytest.mark.parametrize("row", ["scar", "nsa"])
+def test_most_first_attempts_are_accepted_at_256(row: str) -> None:
+    method, peers = synthesizer(row), scenes("object", 256, 256, 3, count=2)
+    params = [method.draw(stream(index), peers[0]) for index in range(40)]
+    results = [composite(peers[0], defect) for defect in make(method, [peers[0]] * 40, params)]
+    reasons = [judge(peers[0], result, 4.0, method.min_overlap).reason for result in results]
+    assert reasons.count("") >= 0.9 * len(reasons), reasons
+
+
 @every_row
-def test_delta_is_the_weight_of_the_anomaly(row: str, where: str) -> None:
+def test_delta_is_the_weight_of_the_anomaly(row: str) -> None:
     method = synthesizer(row)
-    for made in first_attempts(row, where)[:8]:
+    for made in everywhere(row, 4):
         whole, weak = (
             composite(
                 made.scene, make(method, [made.scene], [made.params.model_copy(update={"delta": delta})])[0]
@@ -255,26 +255,24 @@ def test_delta_is_the_weight_of_the_anomaly(row: str, where: str) -> None:
         )
         assert np.array_equal(whole.mask, weak.mask)
         wanted = 0.37 * whole.image + 0.63 * made.scene.image
-        # A grey level more than the halves that the whole image, the weight and the weak image are rounded by.
+        # What rounding allows: the whole image, the weight and the weak image by half a step each.
         assert np.abs(weak.image - wanted).max() <= 1.5
 
 
-@every_place
 @every_row
-def test_delta_lies_in_its_range(row: str, where: str) -> None:
+def test_delta_lies_in_its_range(row: str) -> None:
     low, high = synthesizer(row).delta
-    deltas = [made.params.delta for made in first_attempts(row, where)]
+    deltas = [made.params.delta for made in everywhere(row)]
     assert low <= min(deltas)
     assert max(deltas) <= high
     assert max(deltas) - min(deltas) >= 0.9 * (high - low)
-    assert all(made.params.strength == made.params.delta for made in first_attempts(row, where))
+    assert all(made.params.strength == made.params.delta for made in everywhere(row))
 
 
-@every_place
 @every_row
-def test_needs_names_every_file_that_make_reads(row: str, where: str) -> None:
-    for made in first_attempts(row, where)[:10]:
-        library = place(where)[0].library.only(made.params.needs())  # type: ignore[attr-defined]
+def test_needs_names_every_file_that_make_reads(row: str) -> None:
+    for made in everywhere(row, 5):
+        library = made.scene.library.only(made.params.needs())  # type: ignore[attr-defined]
         scene = Scene(
             made.scene.sha256,
             made.scene.category,
@@ -284,7 +282,8 @@ def test_needs_names_every_file_that_make_reads(row: str, where: str) -> None:
             library,
         )
         assert_same(make(synthesizer(row), [scene], [made.params])[0], made.defect)
-        assert library.read == made.params.needs()
+        # Nothing need be read for a mask that is empty.
+        assert library.read == made.params.needs() or not made.defect.alpha.any()
 
 
 def test_a_library_refuses_what_was_not_named() -> None:
@@ -300,17 +299,26 @@ def test_sizes_scale_with_the_image(row: str) -> None:
     """The same numbers drawn on an image of twice the side give a defect of twice the side."""
     method = synthesizer(row)
     small = scenes("texture", 128, 128, 3, count=2)
-    large = [larger(scene, 2) for scene in small]
-    small[0].library.scenes = {scene.sha256: scene for scene in small}  # type: ignore[attr-defined]
+    large = MemoryLibrary(pictures=small[0].library.pictures)  # type: ignore[attr-defined]
+    for scene in small:
+        large.scenes[scene.sha256] = larger(scene, 2, large)
     agreements = []
     for index in range(6):
-        on_small = make(method, small[:1], [method.draw(stream(index), small[0])])[0]
-        mask = composite(small[0], on_small).mask
-        small[0].library.scenes = {scene.sha256: scene for scene in large}  # type: ignore[attr-defined]
-        on_large = make(method, large[:1], [method.draw(stream(index), large[0])])[0]
-        small[0].library.scenes = {scene.sha256: scene for scene in small}  # type: ignore[attr-defined]
-        wanted = cv2.resize(mask, (256, 256), interpolation=cv2.INTER_NEAREST) > 0
-        found = composite(large[0], on_large).mask > 0
+        drawn_small, drawn_large = (
+            composite(scene, make(method, [scene], [method.draw(stream(index), scene)])[0]).mask
+            for scene in (small[0], large.scenes[small[0].sha256])
+        )
+        wanted = cv2.resize(drawn_small, (256, 256), interpolation=cv2.INTER_NEAREST)
         if wanted.any():
-            agreements.append((wanted & found).sum() / (wanted | found).sum())
-    assert np.median(agreements) >= 0.75, agreements
+            agreements.append(agreement(wanted, drawn_large, 3))
+    assert np.median(agreements) >= 0.95, agreements
+
+
+def agreement(first: Pixels, second: Pixels, distance: int) -> float:
+    """Share of the pixels of two masks that have a pixel of the other within a distance."""
+    near = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
+    hits = sum(
+        np.count_nonzero((one > 0) & (cv2.dilate(other, near) > 0))
+        for one, other in ((first, second), (second, first))
+    )
+    return hits / (np.count_nonzero(first) + np.count_nonzero(second))
