@@ -79,13 +79,14 @@ def generate(options: Namespace) -> int:
     from synthgen.progress import follow
     from synthgen.shards.writer import shard_count
 
+    _require(options.device)
     plan = _frozen(options)
     _tell_rejected(plan)
     total = shard_count(plan)
     if options.shards and options.shards[-1] >= total:
         raise InputError(f"--shards {options.shards[-1]}: the recipe has {total} shards, 0 to {total - 1}")
     run = open_run(plan, options.out, options.shards)
-    engine = LocalEngine(options.workers or os.cpu_count() or 1, _device(options.device))
+    engine = LocalEngine(options.workers or len(os.sched_getaffinity(0)), options.device)
     missing = run.missing
     if len(missing) < len(run.shards):
         print(
@@ -179,18 +180,13 @@ def _tell_rejected(plan: "Plan") -> None:
         )
 
 
-def _device(wanted: str) -> str:
-    if wanted == "cpu":
-        return "cpu"
+def _require(device: str) -> None:
+    if device != "cuda":
+        return
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if wanted == "cuda":
-        raise InputError(
-            "--device cuda: this machine has no CUDA device that torch can use; try --device auto"
-        )
-    return "cpu"
+    if not torch.cuda.is_available():
+        raise InputError("--device cuda: torch finds no CUDA device on this machine; use --device auto")
 
 
 def _write(path: Path, data: bytes) -> None:

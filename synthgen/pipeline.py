@@ -18,6 +18,8 @@ from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
 
 BATCH_SIZE = 32
+BATCH_PIXELS = 2**22
+"""Most pixels of a batch's images together: large images are made a few at a time, to bound memory."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,8 @@ class Pipeline:
     ) -> None:
         self.plan = plan
         self._device = device
-        self._batch_size = batch_size
+        height, width = plan.preparation.size
+        self._batch_size = max(1, min(batch_size, BATCH_PIXELS // (height * width)))
         self._library = PlanLibrary(plan, cache_bytes)
         self._recorder = Recorder(plan)
         self._weights = [synthesizer.weight for synthesizer in plan.recipe.synthesizers]

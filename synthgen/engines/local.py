@@ -30,9 +30,12 @@ class Failure:
 
 
 class LocalEngine(Engine):
-    """One process per worker. A worker that dies does not hang the run, nor outlive it."""
+    """One process per worker, on ``device`` (``auto``, ``cpu``, ``cuda``).
 
-    def __init__(self, workers: int, device: str = "cpu", batch_size: int = BATCH_SIZE) -> None:
+    A worker that dies does not hang the run, and none outlives it.
+    """
+
+    def __init__(self, workers: int, device: str = "auto", batch_size: int = BATCH_SIZE) -> None:
         self._workers = workers
         self._device = device
         self._batch_size = batch_size
@@ -99,7 +102,7 @@ def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size:
     one_thread()
     try:
         with explained(url):
-            pipeline, directory = Pipeline(plan, device, batch_size), OutputDirectory(url)
+            pipeline, directory = Pipeline(plan, _chosen(device, plan), batch_size), OutputDirectory(url)
             while (shard := connection.recv()) is not None:
                 mark = write_shard(
                     directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
@@ -115,6 +118,17 @@ def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size:
         connection.send(
             Failure(RunError, f"a worker failed ({type(error).__name__}: {error}); this is a bug")
         )
+
+
+def _chosen(device: str, plan: Plan) -> str:
+    """What ``auto`` means here, asked only where a method has use for torch."""
+    if device != "auto":
+        return device
+    if not any("torch" in synthesizer.imports for synthesizer in plan.recipe.synthesizers):
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def one_thread() -> None:

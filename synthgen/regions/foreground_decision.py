@@ -54,7 +54,7 @@ class _Evidence:
     def holds(self) -> bool:
         """Whether this looks like a product before a background."""
         clear = 2 if self.area < 0.08 else 1  # spots on a texture look like small products
-        if not 0.003 <= self.area <= 0.95 or self.separation < 4 * clear or self.sharpness < 3 * clear:
+        if not 0.003 <= self.area <= 0.95 or self.sharpness < 3 * clear:
             return False
         return self._stands_inside or self._leaves_the_frame
 

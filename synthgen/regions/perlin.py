@@ -122,7 +122,7 @@ def _rotated(grid: _Grid, fields: torch.Tensor, degrees: Sequence[float]) -> tor
     import torch
 
     device = fields.device
-    fields = torch.nn.functional.pad(fields, (1, 1, 1, 1))
+    fields = torch.nn.functional.pad(fields, (1, 2, 1, 2))
     rows, columns = fields.shape[1:]
 
     def per_sample(values: npt.NDArray[np.float64]) -> torch.Tensor:
@@ -136,8 +136,8 @@ def _rotated(grid: _Grid, fields: torch.Tensor, degrees: Sequence[float]) -> tor
     middle_x = 1 + (grid.side - 1) / 2 * grid.density_x
     y = (down * per_sample(cosine * grid.density_y) + middle_y) + across * per_sample(sine * grid.density_y)
     x = (across * per_sample(cosine * grid.density_x) + middle_x) - down * per_sample(sine * grid.density_x)
-    # Beyond the square lies the border of zeros.
-    y, x = y.clamp_(0, rows - 1.001), x.clamp_(0, columns - 1.001)
+    # Beyond the square lies the border of zeros; at its end it is two wide, for the corner that follows.
+    y, x = y.clamp_(0, rows - 2), x.clamp_(0, columns - 2)
     top, left = y.floor(), x.floor()
     y, x = y.sub_(top), x.sub_(left)
     starts = torch.arange(len(fields), dtype=torch.int32, device=device).view(-1, 1, 1) * (rows * columns)

@@ -122,9 +122,8 @@ def _blended(scene: Scene, params: NsaParams) -> Defect:
     right = max(patch.target.left + patch.target.width for patch in params.patches)
     bottom = max(patch.target.top + patch.target.height for patch in params.patches)
     region = (slice(top, bottom), slice(left, right))
-    alpha = np.where(
-        changed(scene.image[region], image[region]), np.uint8(round(255 * params.delta)), np.uint8(0)
-    )
+    weight = np.uint8(max(1, round(255 * params.delta)))
+    alpha = np.where(changed(scene.image[region], image[region]), weight, np.uint8(0))
     return Defect(left, top, image[region], alpha)
 
 

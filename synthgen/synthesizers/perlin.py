@@ -48,10 +48,10 @@ class PerlinSynthesizer(Synthesizer[P]):
 
     @classmethod
     def _through(cls, mask: Pixels, scene: Scene, params: P) -> Defect:
-        # Boxed to what the foreground leaves, so that only there pixels are blended.
-        left, top, width, height = cv2.boundingRect(cv2.bitwise_and(mask, scene.foreground))
-        region = (slice(top, top + height), slice(left, left + width))
-        if not width:
+        if not cv2.countNonZero(cv2.bitwise_and(mask, scene.foreground)):
             return Defect(0, 0, scene.image[:1, :1], np.zeros((1, 1), np.uint8))
+        # The whole mask, as drawn: how much of it lies on the foreground is a fact.
+        left, top, width, height = cv2.boundingRect(mask)
+        region = (slice(top, top + height), slice(left, left + width))
         alpha = np.where(mask[region], np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
         return Defect(left, top, cls.anomaly(scene, params)[region], alpha)

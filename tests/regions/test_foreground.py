@@ -93,6 +93,16 @@ def test_product_of_the_brightness_of_its_background() -> None:
     assert_finds(decide(images), images, masks, 0.93)
 
 
+def test_product_that_is_both_darker_and_brighter_than_its_background() -> None:
+    masks = [shape("disc", index + 1) for index in range(4)]
+    bright = np.mgrid[:256, :256][1] > 128
+    images = [
+        np.where(bright[..., None], drawn(mask, index, (220, 130)), drawn(mask, index, (40, 130)))
+        for index, mask in enumerate(masks)
+    ]
+    assert_finds(decide(images), images, masks, 0.85)
+
+
 def test_background_in_a_ring_is_no_foreground() -> None:
     masks = [shape("ring", index) for index in range(4)]
     images = [drawn(mask, index) for index, mask in enumerate(masks)]
@@ -133,8 +143,9 @@ def test_built_in_textures(file: str) -> None:
     assert decide(quarters(built_in(file, None))).kind == "texture"
 
 
-def test_spots_on_a_texture_are_no_product() -> None:
-    assert decide([built_in("moon.png")]).kind == "texture"
+@pytest.mark.parametrize("file", ["moon.png", "rocket.jpg", "hubble_deep_field.jpg"])
+def test_spots_without_a_sharp_outline_are_no_product(file: str) -> None:
+    assert decide([built_in(file)]).kind == "texture"
 
 
 def test_patterns_are_textures() -> None:

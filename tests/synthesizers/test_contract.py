@@ -67,8 +67,8 @@ TABLE: dict[str, dict[str, Any]] = {
 
 # The least share of first attempts that the judge must accept on these small pictures, where it is not nine
 # of ten: strips and Poisson patches are a few pixels there, and some Perlin masks are empty.
-HARDER = {"scar": 0.35, "nsa": 0.5, "perlin-texture": 0.8, "perlin-self-shuffle": 0.8, "mixed masks": 0.55}
-DRAWS = 75
+HARDER = {"scar": 0.3, "nsa": 0.5, "perlin-texture": 0.8, "perlin-self-shuffle": 0.8, "mixed masks": 0.55}
+DRAWS = 50
 
 every_row = pytest.mark.parametrize("row", TABLE)
 every_place = pytest.mark.parametrize("where", PLACES)
@@ -188,10 +188,10 @@ def test_the_label_tells_the_truth(row: str) -> None:
         assert made.verdict.reason or change[inside].mean() >= 4.0
 
 
-@every_row
-def test_the_normal_image_stays_as_it_was(row: str) -> None:
-    # Its arrays are read-only, but a C library need not care.
-    list(everywhere(row))
+def test_the_normal_images_stay_as_they_were() -> None:
+    # Their arrays are read-only, but a C library need not care.
+    for row in TABLE:
+        list(everywhere(row))
     for where, description in PLACES.items():
         for scene, untouched in zip(place(where), scenes(*description), strict=True):
             assert np.array_equal(scene.image, untouched.image)

@@ -1,0 +1,245 @@
+"""The speed of `synthgen generate` beside OpenCV's PNG encoder doing nothing but encode the same images.
+
+For every method: (a) images and masks that are already in memory, encoded by OpenCV's default and written to a
+tar; (a2) the same with synthgen's encoder; (b) the whole command, from the start of the interpreter to the last
+mark. All use every core, run one after the other, and make the same number of 256 x 256 samples.
+"""
+
+import argparse
+import io
+import multiprocessing
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.machine import PeakMemory, describe
+
+METHODS = ("cutpaste", "scar", "smoothblend", "cutout", "perlin-texture", "perlin-self-shuffle", "nsa")
+BOUNDS = {"perlin-texture": 1.0, "perlin-self-shuffle": 1.0, "nsa": 0.4}
+IN_MEMORY = 250
+Members = dict[str, bytes]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--count", type=int, default=4000, help="samples a measurement (default: %(default)s)"
+    )
+    parser.add_argument("--source", help="folder of normal images (default: the built-in textures)")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    options = parser.parse_args()
+    print(describe())
+    print(f"source    {options.source or 'built-in brick, grass, gravel'}; {options.count} samples each\n")
+    for image_format in ("png", "jpg"):
+        print_pipelines(options, image_format)
+    print_synthesis(options)
+    print(f"\n`synthgen --help`: {help_seconds():.2f} s")
+
+
+def print_pipelines(options: argparse.Namespace, image_format: str) -> None:
+    """A row a method: (a), (a2), (b), their ratios, memory."""
+    print(
+        f"{image_format:<20} {'(a) OpenCV':>11} {'(a2) ours':>11} {'(b) generate':>13} {'b/a':>6} {'bound':>6} peak"
+    )
+    for method in options.methods:
+        rates = {
+            name: encode_rate(options, method, image_format, encoder)
+            for name, encoder in (("a", "opencv"), ("a2", "synthgen"))
+        }
+        whole, peak = generate_rate(options, method, image_format)
+        bound = f"{BOUNDS.get(method, 1.2):6.1f}" if image_format == "png" else "     -"
+        print(
+            f"{method:<20} {rates['a']:>9.0f}/s {rates['a2']:>9.0f}/s {whole:>11.0f}/s {whole / rates['a']:>6.2f} "
+            f"{bound} {peak / 1e9:.2f} GB",
+            flush=True,
+        )
+    print()
+
+
+def encode_rate(options: argparse.Namespace, method: str, image_format: str, encoder: str) -> float:
+    """Samples a second, on all cores, of encoding alone."""
+    cores = os.cpu_count() or 1
+    context = multiprocessing.get_context("spawn")
+    ready, results = context.Barrier(cores), context.Queue()
+    arguments = (options.source, method, image_format, encoder, options.count // cores, ready, results)
+    processes = [context.Process(target=encode_worker, args=arguments) for _ in range(cores)]
+    for process in processes:
+        process.start()
+    spans = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return options.count / (max(end for _, end in spans) - min(start for start, _ in spans))
+
+
+def encode_worker(
+    source: str | None, method: str, image_format: str, encoder: str, count: int, ready: Any, results: Any
+) -> None:
+    """Keep some samples in memory, then encode them over and over into a tar."""
+    from synthgen.engines.local import one_thread
+
+    one_thread()
+    samples = list(pipeline(source, method).samples(range(IN_MEMORY)))
+    encode = opencv_members if encoder == "opencv" else synthgen_members
+    with tempfile.TemporaryFile() as file, tarfile.open(fileobj=file, mode="w") as tar:
+        ready.wait()
+        start = time.time()
+        for number in range(count):
+            sample = samples[number % IN_MEMORY]
+            for extension, data in encode(sample, image_format).items():
+                member = tarfile.TarInfo(f"{number:09d}.{extension}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+        results.put((start, time.time()))
+
+
+def opencv_members(sample: Any, image_format: str) -> Members:
+    """The image by OpenCV's default PNG or JPEG quality 95, the mask by its default PNG."""
+    import cv2
+
+    settings = [cv2.IMWRITE_JPEG_QUALITY, 95] if image_format == "jpg" else []
+    image = cv2.imencode(f".{image_format}", sample.image[..., ::-1], settings)[1].tobytes()
+    return {image_format: image, "mask.png": cv2.imencode(".png", sample.mask)[1].tobytes()}
+
+
+def synthgen_members(sample: Any, image_format: str) -> Members:
+    """The image and the mask by synthgen's encoder, every one as if it were the only one."""
+    from synthgen import png
+    from synthgen.images import encode_jpeg
+
+    image = encode_jpeg(sample.image, 95) if image_format == "jpg" else png.encode(sample.image)
+    return {image_format: image, "mask.png": png.encode(sample.mask)}
+
+
+def generate_rate(options: argparse.Namespace, method: str, image_format: str) -> tuple[float, float]:
+    """Samples a second of the whole command, and its peak memory in bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "synthgen.cli", "generate", method, "--out", folder]
+        command += ["--count", str(options.count), "--device", "cpu", "--set", "output.shard_size=250"]
+        command += ["--set", f"output.image_format={image_format}"]
+        command += ["--source", options.source] if options.source else []
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        memory = PeakMemory(process.pid)
+        while process.poll() is None:
+            memory.look()
+            time.sleep(0.2)
+        seconds = time.perf_counter() - start
+        if process.returncode or not (Path(folder) / "manifest.json").exists():
+            raise SystemExit(f"{' '.join(command)} failed")
+    return options.count / seconds, memory.peak
+
+
+def print_synthesis(options: argparse.Namespace) -> None:
+    """Synthesis with its judge on one core, and what else a written sample costs."""
+    from synthgen.engines.local import one_thread
+
+    one_thread()
+    print(
+        f"{'one core':<20} {'synthesis + judge':>18} {'draw + make':>12} {'encode':>9} {'the rest':>9}  (ms a sample)"
+    )
+    for method in options.methods:
+        alone = timed_samples(options.source, method)
+        total, drawing, encoding = timed_parts(options.source, method)
+        print(
+            f"{method:<20} {1 / alone:>16.0f}/s {drawing * 1e3:>12.2f} {encoding * 1e3:>9.2f} "
+            f"{(total - drawing - encoding) * 1e3:>9.2f}",
+            flush=True,
+        )
+
+
+def timed_samples(source: str | None, method: str, count: int = 1000) -> float:
+    """Seconds a sample of the pipeline without encoding, normal images already decoded."""
+    made = pipeline(source, method)
+    for _ in made.samples(range(IN_MEMORY)):
+        pass
+    start = time.perf_counter()
+    for _ in made.samples(range(count)):
+        pass
+    return (time.perf_counter() - start) / count
+
+
+def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[float, float, float]:
+    """Seconds a sample of a whole shard: in all, in draw and make, in encoding images and masks."""
+    from synthgen.shards import encode as encode_module
+    from synthgen.shards.directory import OutputDirectory
+    from synthgen.shards.writer import write_shard
+    from synthgen.synthesizers import METHODS as CLASSES
+
+    made = pipeline(source, method, count)
+    for _ in made.samples(range(IN_MEMORY)):
+        pass
+    clock = Clock()
+    synthesizer = CLASSES[method]
+    kept = (
+        synthesizer.draw,
+        synthesizer.__dict__.get("make"),
+        encode_module.encode_image,
+        encode_module.png.encode,
+    )
+    synthesizer.draw = clock.wrap("draw", synthesizer.draw)  # type: ignore[method-assign]
+    original_make = synthesizer.make
+    synthesizer.make = staticmethod(clock.wrap("draw", original_make))  # type: ignore[assignment,method-assign]
+    encode_module.encode_image = clock.wrap("encode", encode_module.encode_image)
+    encode_module.png.encode = clock.wrap("encode", encode_module.png.encode)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            write_shard(OutputDirectory(folder), made, 0, lambda _: None)
+            total = time.perf_counter() - start
+    finally:
+        synthesizer.draw, _, encode_module.encode_image, encode_module.png.encode = kept  # type: ignore[method-assign]
+        synthesizer.make = original_make  # type: ignore[method-assign]
+    return total / count, clock.seconds["draw"] / count, clock.seconds["encode"] / count
+
+
+class Clock:
+    """Adds up the time spent in wrapped functions."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+        return timed
+
+
+def pipeline(source: str | None, method: str, count: int = 1000) -> Any:
+    """The pipeline of a shipped recipe."""
+    from synthgen.freezing import freeze
+    from synthgen.pipeline import Pipeline
+    from synthgen.recipe_file import load_recipe
+    from synthgen.sources.detect import source_for
+
+    recipe = load_recipe(method, [f"count={count}"])
+    if source:
+        recipe = recipe.model_copy(update={"source": source_for(source)})
+    return Pipeline(freeze(recipe))
+
+
+def help_seconds() -> float:
+    """The fastest of five."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "synthgen.cli", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Perlin fields against DRAEM's formula pixel by pixel, DRAEM's statistics, and the package ``noise``."""
+
+import cmath
+import math
+from collections.abc import Iterator
+
+import noise
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from synthgen.regions import perlin
+from synthgen.regions.perlin import Classic, Lattice, classic_field, hashed_uniform, lattice_fields
+from synthgen.regions.perlin_mask import LatticeShape, perlin_masks
+from synthgen.streams import Stream
+
+Field = npt.NDArray[np.float64]
+SEED = 6_364_136_223_846_793
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small fields and a busy machine: torch's threads would wait for each other most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def splitmix(state: int) -> int:
+    """The output of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) in a state."""
+    mask = 2**64 - 1
+    value = state & mask
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & mask
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & mask
+    return value ^ (value >> 31)
+
+
+def angle(seed: int, point: int) -> float:
+    return (splitmix((seed + point + 1) * 0x9E3779B97F4A7C15) >> 11) / 2**53 * 2 * math.pi
+
+
+def slow_field(lattice: Lattice, height: int, width: int) -> Field:
+    """DRAEM's formula at every pixel, in double precision; NaN beyond the square around the image.
+
+    A pixel's lattice coordinates are its coordinates before the turn, from the corner of the square, times
+    cells / image side.
+    """
+    side = max(height, width)
+    per_pixel = (lattice.cells[0] / height, lattice.cells[1] / width)
+    lattice_columns = math.ceil(side * per_pixel[1] - 1e-9) + 1
+    centre_y, centre_x, centre = (height - 1) / 2, (width - 1) / 2, (side - 1) / 2
+    back = cmath.exp(-1j * math.radians(lattice.rotation))
+    field = np.full((height, width), np.nan)
+    for row in range(height):
+        for column in range(width):
+            # As a complex number with the imaginary axis up, turned back clockwise.
+            point = complex(column - centre_x, centre_y - row) * back
+            x, y = centre + point.real, centre - point.imag
+            if -1e-9 <= x <= side - 1 + 1e-9 and -1e-9 <= y <= side - 1 + 1e-9:
+                at = max(y, 0.0) * per_pixel[0], max(x, 0.0) * per_pixel[1]
+                field[row, column] = draem(lattice.seed, lattice_columns, *at)
+    return field
+
+
+def draem(seed: int, lattice_columns: int, y: float, x: float) -> float:
+    """sqrt(2) times the faded mix of the four corners' gradients times the way from them."""
+    top, left = math.floor(y), math.floor(x)
+    y, x = y - top, x - left
+
+    def corner(down: int, right: int) -> float:
+        direction = angle(seed, (top + down) * lattice_columns + left + right)
+        return math.cos(direction) * (y - down) + math.sin(direction) * (x - right)
+
+    fade_y, fade_x = (6 * t**5 - 15 * t**4 + 10 * t**3 for t in (y, x))
+    upper = corner(0, 0) * (1 - fade_x) + corner(0, 1) * fade_x
+    lower = corner(1, 0) * (1 - fade_x) + corner(1, 1) * fade_x
+    return math.sqrt(2) * (upper * (1 - fade_y) + lower * fade_y)
+
+
+def field_of(lattice: Lattice, height: int, width: int) -> npt.NDArray[np.float32]:
+    field = lattice_fields([lattice], height, width, "cpu")[0]
+    assert field.shape == (height, width)
+    assert field.dtype == torch.float32
+    return field.numpy()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "cells"),
+    [
+        (64, 64, (1, 1)),
+        (64, 64, (4, 32)),
+        (64, 64, (16, 2)),
+        (32, 64, (8, 4)),
+        (48, 24, (4, 8)),
+        (24, 24, (8, 1)),
+    ],
+)
+def test_an_unturned_lattice_is_draems_formula_at_every_pixel(
+    height: int, width: int, cells: tuple[int, int]
+) -> None:
+    lattice = Lattice(cells=cells, seed=SEED, rotation=0)
+    assert np.allclose(field_of(lattice, height, width), slow_field(lattice, height, width), atol=2e-5)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 90.0, -90.0, 31.0, -77.5])
+@pytest.mark.parametrize(
+    ("height", "width", "cells"),
+    [(64, 64, (2, 4)), (50, 70, (4, 4)), (61, 37, (2, 4)), (33, 64, (1, 2)), (45, 45, (4, 1))],
+)
+def test_a_turned_lattice_is_the_formula_at_the_turned_coordinates(
+    height: int, width: int, cells: tuple[int, int], rotation: float
+) -> None:
+    lattice = Lattice(cells=cells, seed=SEED, rotation=rotation)
+    found, wanted = field_of(lattice, height, width), slow_field(lattice, height, width)
+    outside = np.isnan(wanted)
+    # Linear interpolation is off by second derivatives / 8 (at most 27, both ways) times the step squared.
+    step_y, step_x = (
+        1 / math.ceil(length / count) for length, count in zip((height, width), cells, strict=True)
+    )
+    assert np.abs(found - wanted)[~outside].max() <= 27 / 8 * (step_y**2 + step_x**2) + 2e-5
+    assert np.abs(found - wanted)[~outside].mean() <= 0.15 * 27 / 8 * (step_y**2 + step_x**2) + 2e-5
+
+
+def test_beyond_the_square_the_field_is_zero() -> None:
+    from scipy.ndimage import binary_erosion
+
+    lattice = Lattice(cells=(2, 2), seed=SEED, rotation=45)
+    found, wanted = field_of(lattice, 64, 64), slow_field(lattice, 64, 64)
+    # One pixel wide around the square, the field falls to 0.
+    far_outside = binary_erosion(np.isnan(wanted), iterations=2, border_value=1)
+    assert far_outside.sum() > 400
+    assert not found[far_outside].any()
+
+
+def test_a_turn_by_90_degrees_is_counter_clockwise() -> None:
+    straight, turned = (
+        field_of(Lattice(cells=(4, 4), seed=SEED, rotation=rotation), 64, 64) for rotation in (0, 90)
+    )
+    assert np.allclose(turned, np.rot90(straight), atol=1e-4)
+
+
+def drawn(count: int) -> list[Lattice]:
+    lattices = [LatticeShape().draw(Stream(1, index, "test")).fields[0] for index in range(count)]
+    return [lattice for lattice in lattices if isinstance(lattice, Lattice)]
+
+
+@pytest.mark.parametrize("at_once", [1, 3 * 48 * 96, 2**17])
+def test_neither_batch_nor_order_changes_a_bit(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lattices = drawn(40)
+    alone = [field_of(lattice, 48, 96) for lattice in lattices]
+    monkeypatch.setattr(perlin, "PIXELS_AT_ONCE", at_once)
+    order = Stream(1, 1, "order").permutation(40)
+    together = lattice_fields([lattices[position] for position in order], 48, 96, "cpu")
+    for position, field in zip(order, together, strict=True):
+        assert field.numpy().tobytes() == alone[position].tobytes()
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    lattices = drawn(12)
+    alone = lattice_fields(lattices, 256, 256, "cpu")
+    torch.set_num_threads(2)
+    try:
+        for one, two in zip(alone, lattice_fields(lattices, 256, 256, "cpu"), strict=True):
+            assert torch.equal(one, two)
+    finally:
+        torch.set_num_threads(1)
+
+
+def areas(shape: LatticeShape, count: int, size: int) -> Field:
+    """The share of the image that each of many drawn masks covers."""
+    masks = [shape.draw(Stream(0, index, "areas")) for index in range(count)]
+    cut = [
+        mask for at in range(0, count, 100) for mask in perlin_masks(masks[at : at + 100], size, size, "cpu")
+    ]
+    return np.array([np.count_nonzero(mask) / mask.size for mask in cut])
+
+
+def test_the_published_statistics_at_256() -> None:
+    """DRAEM's lattices before rotation, as published: 5 % empty, median 5.4 %, mostly between 2 and 10 %."""
+    shares = areas(LatticeShape(rotation=(0, 0)), 2000, 256)
+    covered = shares[shares > 0]
+    # Three standard errors of 2,000 draws to either side.
+    assert np.mean(shares == 0) == pytest.approx(0.05, abs=0.015)
+    assert np.median(covered) == pytest.approx(0.054, abs=0.003)
+    assert np.quantile(covered, [0.05, 0.95]) == pytest.approx([0.02, 0.10], abs=0.008)
+
+
+def test_a_turn_takes_the_corners_away() -> None:
+    """The part of a square inside of itself turned is what a turned mask keeps, on average."""
+    sine, cosine = np.sin(TURNS), np.cos(TURNS)
+    # Four right triangles lie outside; each has a perimeter of one side.
+    kept = 1 - np.mean(2 * sine * cosine / (1 + sine + cosine) ** 2)
+    straight, turned = (
+        areas(LatticeShape(rotation=bounds, scales=(2, 3)), 2000, 64).mean() for bounds in ((0, 0), (-90, 90))
+    )
+    assert turned / straight == pytest.approx(kept, abs=0.04)
+
+
+TURNS = np.radians(np.linspace(0, 90, 1000))
+
+CLASSIC = [
+    Classic(octaves=1),
+    Classic(octaves=4),
+    Classic(octaves=6, persistence=0.7, lacunarity=1.7),
+    Classic(octaves=3, persistence=0.25, lacunarity=3.1, base=5),
+    Classic(octaves=2, repeat=(4, 7)),
+    Classic(octaves=5, repeat=(3, 2), lacunarity=2.3, base=1),
+    Classic(octaves=1, persistence=1, lacunarity=1, repeat=(1, 1)),
+    Classic(octaves=2, base=40),
+]
+
+
+@pytest.mark.parametrize("field", CLASSIC, ids=str)
+def test_the_classic_field_is_pnoise2_value_for_value(field: Classic) -> None:
+    generator = np.random.default_rng(0)
+    # The package reads beyond its table of 512 where cells and a base add up to more: cells stay below 200.
+    extent = min(200 / field.lacunarity ** (field.octaves - 1), 30)
+    points = generator.uniform(0, extent, (2, 20, 30)).astype(np.float32)
+    # And the lattice points themselves, where the field is 0, their neighbours, and the middles of cells.
+    points[:, 0, :10] = np.arange(10) % max(1, int(extent))
+    points[:, 0, 10:20] = np.nextafter(points[:, 0, :10], np.float32(100))
+    points[:, 1, :10] = points[:, 0, :10] + 0.5
+    y, x = points
+    found = classic_field(field, torch.from_numpy(y), torch.from_numpy(x)).numpy()
+    wanted = [
+        noise.pnoise2(
+            float(across),
+            float(down),
+            octaves=field.octaves,
+            persistence=field.persistence,
+            lacunarity=field.lacunarity,
+            repeatx=field.repeat[0],
+            repeaty=field.repeat[1],
+            base=field.base,
+        )
+        for down, across in zip(y.ravel(), x.ravel(), strict=True)
+    ]
+    assert found.ravel().tolist() == wanted
+    assert np.ptp(found) > 0.2
+
+
+def test_another_base_is_another_field() -> None:
+    y, x = torch.from_numpy(np.random.default_rng(1).uniform(0, 250, (2, 30, 30)).astype(np.float32))
+    fields = [classic_field(Classic(base=base), y, x) for base in (0, 1, 128, 255)]
+    for position, field in enumerate(fields):
+        assert torch.isfinite(field).all()
+        assert all(abs(np.corrcoef(field.ravel(), other.ravel())[0, 1]) < 0.3 for other in fields[:position])
+
+
+def test_the_permutation_table_is_a_permutation() -> None:
+    table = perlin.classic_permutation()
+    assert sorted(table[:256]) == list(range(256))
+    assert np.array_equal(table, np.tile(table[:256], 3))
+
+
+def test_the_hash_is_splitmix() -> None:
+    # The first outputs from the state 0, as in the reference implementation's test vectors.
+    known = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F, 0xF88BB8A8724C81EC]
+    found = hashed_uniform(0, np.arange(4, dtype=np.uint64))
+    assert found.tolist() == [value / 2**64 for value in (value >> 11 << 11 for value in known)]
+    assert hashed_uniform(SEED, np.array([9], np.uint64))[0] * 2 * math.pi == angle(SEED, 9)
+
+
+@pytest.mark.parametrize("seed", [0, 1, SEED, 2**53 - 1])
+def test_the_hash_is_uniform(seed: int) -> None:
+    from scipy.stats import chisquare
+
+    values = hashed_uniform(seed, np.arange(40_000, dtype=np.uint64))
+    assert values.min() >= 0
+    assert values.max() < 1
+    assert len(np.unique(values)) == len(values)
+    assert chisquare(np.histogram(values, bins=100, range=(0, 1))[0]).pvalue > 0.001
+    assert (
+        chisquare(np.histogram2d(values[:-1], values[1:], bins=10, range=[(0, 1)] * 2)[0].ravel()).pvalue
+        > 0.001
+    )
+
+
+def test_drawn_seeds_share_no_angles() -> None:
+    """Not even shifted: no point of a lattice has the angle of any point of another."""
+    seeds = [lattice.seed for lattice in drawn(200)]
+    points = np.arange(33 * 33, dtype=np.uint64)
+    values = np.concatenate([hashed_uniform(seed, points) for seed in seeds])
+    assert len(np.unique(values)) == len(values)

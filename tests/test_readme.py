@@ -1,0 +1,75 @@
+"""The README's commands and code run as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from synthgen.recipe import Recipe
+from synthgen.recipe_file import load_recipe, parse_model, shipped_names
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = (REPOSITORY / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A folder with `good/`: a bright disc of slightly different texture in each image."""
+    (tmp_path / "good").mkdir()
+    for number in range(6):
+        noise = np.random.default_rng(number).integers(-20, 20, (64, 64))
+        image = np.full((64, 64), 30, np.int64)
+        image[np.hypot(*np.mgrid[-32:32, -32:32]) < 24] = 150
+        cv2.imwrite(str(tmp_path / f"good/{number}.png"), np.clip(image + noise, 0, 255).astype(np.uint8))
+    return tmp_path
+
+
+def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    [commands] = blocks("sh")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=workplace,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "000000003" in done.stdout
+    assert ": identical" in done.stdout
+    made = {"product.yaml", "sheet.png", "shards", "histograms.png", "again"}
+    assert made <= {file.name for file in workplace.iterdir()}
+
+    [code] = blocks("python")
+    check = "assert sample.image.shape[:2] == sample.mask.shape\nassert len(next(iter(loader))['key']) == 32\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + check], cwd=workplace, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_recipe_is_one() -> None:
+    [text] = blocks("yaml")
+    assert parse_model(text, "README.md", Recipe).name == "bottle-mixed"
+
+
+def test_every_shipped_recipe_is_named_and_valid() -> None:
+    for name in shipped_names():
+        assert f"`{name}`" in README
+        assert load_recipe(name).name == name
+
+
+def test_every_picture_and_linked_file_is_there() -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert targets
+    assert all((REPOSITORY / target).is_file() for target in targets)
