@@ -19,7 +19,10 @@ demo: $(INSTALLED)  ## 240 samples with every synthesizer, verified, with a cont
 	@$(BIN)/synthgen verify $(DEMO)/shards
 	@$(BIN)/synthgen preview quickstart -n 240 --contact --out $(DEMO)/contact-sheet.png
 	@$(BIN)/synthgen preview quickstart --out $(DEMO)/preview.png
-	@$(BIN)/python -m synthgen.shards.readers $(DEMO)/shards
+	@$(BIN)/synthgen readers $(DEMO)/shards
+	@echo "shards         $(DEMO)/shards"
+	@echo "contact sheet  $(DEMO)/contact-sheet.png"
+	@echo "preview        $(DEMO)/preview.png"
 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/python -m pytest

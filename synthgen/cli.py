@@ -70,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     inspect.add_argument("directory", help="directory or URL that generate wrote")
     inspect.add_argument("--out", help="also draw them to this PNG")
 
+    readers = _command(commands, "readers", "print code that reads the shards: webdataset, torch, tarfile")
+    readers.add_argument("directory", help="directory or URL that generate wrote")
+
     replay = _command(commands, "replay", "render a stored sample again from its own record")
     replay.add_argument("shard", help="path or URL of the tar")
     replay.add_argument("key", help="the sample's key, such as 000000017")

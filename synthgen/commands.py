@@ -100,11 +100,14 @@ def generate(options: Namespace) -> int:
 
 def verify(options: Namespace) -> int:
     """Check a directory of shards."""
+    from synthgen.normals import normal_images
     from synthgen.progress import counted
+    from synthgen.shards.reader import open_directory, read_plan
     from synthgen.shards.verify import verify as verify_directory
 
+    plan = read_plan(open_directory(options.directory))
     with counted("verifying", "samples") as progress:
-        report = verify_directory(options.directory, options.source, progress)
+        report = verify_directory(options.directory, normal_images(plan, options.source), progress)
     print("\n".join(report.lines()))
     return 0 if report.ok else 1
 
@@ -123,6 +126,19 @@ def inspect(options: Namespace) -> int:
     if options.out:
         draw(statistics, Path(options.out))
         print(options.out)
+    return 0
+
+
+def readers(options: Namespace) -> int:
+    """Print code that reads a directory of shards."""
+    from synthgen.shards.reader import open_directory, read_marks, read_plan
+    from synthgen.shards.reader_code import reader_code
+
+    directory = open_directory(options.directory)
+    marks = read_marks(directory)
+    if not marks:
+        raise InputError(f"{options.directory}: has no finished shard yet; run `synthgen generate` first")
+    print(reader_code(marks, read_plan(directory), options.directory.rstrip("/") + "/"))
     return 0
 
 

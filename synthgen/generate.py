@@ -99,7 +99,7 @@ def _refuse_foreign(plan: Plan, directory: OutputDirectory) -> None:
         tars = [name for name in names if name.endswith(".tar")]
         if tars:
             raise InputError(
-                f"{directory.url}: holds {tars[0]} and no {PLAN_FILE}: not from synthgen; choose another --out"
+                f"{directory.url}: holds {tars[0]} and no {PLAN_FILE}: not by synthgen; choose another --out"
             )
         return
     there = read_plan(directory)

@@ -12,7 +12,7 @@ from synthgen.defect import Composite, Verdict, composite, judge
 from synthgen.library import CACHE_BYTES, PlanLibrary
 from synthgen.plan import NormalImage, Plan
 from synthgen.record import Recorder
-from synthgen.sample import FORMAT_VERSION, Facts, Sample
+from synthgen.sample import FORMAT_VERSION, Facts, Sample, sample_key
 from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
@@ -174,8 +174,3 @@ class Pipeline:
             foreground_overlap=verdict.foreground_overlap,
             params=self._recorder.record(draft.image, draft.params),
         )
-
-
-def sample_key(index: int) -> str:
-    """The key of a sample, the same in shards of any size; no dots, sorted as the indices are."""
-    return f"{index:09d}"

@@ -28,32 +28,45 @@ class Facts(BaseModel):
     fingerprint: str
     """Hash of the plan that made the sample."""
     seed: int
+    """The recipe's seed; with the index it names every random decision."""
     index: int
+    """The sample's number in the plan, from 0."""
     key: str
+    """The index with nine digits: the members' name in the shard."""
     category: str
+    """The product, as the source names it."""
     split: Literal["fit", "heldout"]
+    """The normal image's side of the split: ``heldout`` ones are for judging detectors."""
     source_path: str
     """Path of the normal image, relative to the source's root."""
     source_sha256: str
+    """sha256 of the normal image's file."""
     height: int
+    """Rows of the image, pixels."""
     width: int
+    """Columns of the image, pixels."""
     channels: int
+    """1 grey, 3 RGB."""
     label: int
     """0 normal, 1 anomalous; the same number as `KEY.cls`."""
     outcome: Literal["normal", "anomalous", "rejected"]
-    """``rejected``: no attempt passed the judge, so the sample was left normal."""
+    """What became of it; ``rejected``: no attempt passed the judge, so the sample was left normal."""
     reason: str
     """Why the last attempt failed; empty unless rejected."""
     attempts: int
+    """How often a defect was drawn; 0 for a sample that was to be normal."""
     method: str
     """The synthesizer asked for; ``none`` for a sample that was to be normal."""
     strength: float
     """``delta`` (opacity, weight of the anomaly) or ``s`` (diffusion); 0 for a normal sample."""
     strength_kind: Literal["delta", "s", "none"]
+    """Which strength that is."""
     paired: bool
     """Whether a normal image exists that equals the sample outside the mask."""
     box: list[int]
+    """Bounding box of the mask: left, top, right, bottom, the last two excluded; zeros if normal."""
     area_pixels: int
+    """Pixels of the mask."""
     area: float
     """Share of the image that the mask covers, 0–1."""
     contrast: float
@@ -63,11 +76,18 @@ class Facts(BaseModel):
     contrast_lab: float
     """Mean over the mask of the CIE 1976 colour difference (Lab, D65)."""
     foreground_kind: Literal["texture", "object"]
+    """``texture``: everything is foreground; ``object``: a rule or a mask finds the product."""
     foreground_area: float
     """Share of the image that is foreground, 0–1."""
     foreground_overlap: float
     """Share of the defect, as drawn, that lay on the foreground before it was clipped to it; 0 if normal."""
     params: str
+    """The record for a replay, as JSON text."""
+
+
+def sample_key(index: int) -> str:
+    """The key of a sample, the same in shards of any size; no dots, sorted as the indices are."""
+    return f"{index:09d}"
 
 
 @dataclass(frozen=True, slots=True)

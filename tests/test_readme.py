@@ -51,7 +51,9 @@ def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
     assert made <= {file.name for file in workplace.iterdir()}
 
     [code] = blocks("python")
-    check = "assert sample.image.shape[:2] == sample.mask.shape\nassert len(next(iter(loader))['key']) == 32\n"
+    check = (
+        "assert sample.image.shape[:2] == sample.mask.shape\nassert len(next(iter(loader))['key']) == 32\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code + check], cwd=workplace, capture_output=True, text=True, check=False
     )

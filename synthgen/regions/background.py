@@ -38,13 +38,25 @@ def flattened(grey: Pixels) -> Pixels:
     agreeing = edge & (departure <= 3 * np.median(departure[edge]) + 2)
     surface = small
     for _ in range(_FIT_ROUNDS):
-        coefficients = np.linalg.lstsq(terms[agreeing], small[agreeing], rcond=None)[0]
-        surface = terms @ coefficients
+        surface = _fitted(terms, small, agreeing)
         departure = np.abs(small - surface)
         spread = 1.4826 * float(np.median(departure[agreeing]))
         agreeing = departure <= 2.5 * max(spread, 1.0)
     light = cv2.resize(surface.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(np.rint((grey - light) / 2) + _FLAT_LEVEL, 0, 255).astype(np.uint8)
+
+
+def _fitted(
+    terms: npt.NDArray[np.float64], values: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """The least-squares surface (h, w) of terms (h, w, n) through the chosen values (h, w).
+
+    By einsum and not by matrix products, whose last bits depend on the number of threads.
+    """
+    some = terms[chosen]
+    gram = np.einsum("ki,kj->ij", some, some)
+    coefficients = np.linalg.solve(gram, np.einsum("ki,k->i", some, values[chosen]))
+    return np.asarray(np.einsum("hwi,i->hw", terms, coefficients))
 
 
 def border_likeness(image: Pixels) -> Pixels:

@@ -8,7 +8,7 @@ batch. Sines and cosines are taken on the CPU, for lattice points and rotations 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ PIXELS_AT_ONCE = 2**17
 """On a CPU, more pixels at once only leave the cache."""
 
 CLASSIC_PERMUTATION_SIZE = 256
+
+
+Period = Annotated[int, Field(ge=1, le=4096)]
+"""In lattice units; beyond, the coordinates' 24 bits would show as steps."""
 
 
 class Lattice(BaseModel):
@@ -46,7 +50,7 @@ class Classic(BaseModel):
     """Amplitude of an octave relative to the one before."""
     lacunarity: float = Field(default=2.0, ge=1, le=4)
     """Frequency of an octave relative to the one before."""
-    repeat: tuple[int, int] = (1024, 1024)
+    repeat: tuple[Period, Period] = (1024, 1024)
     """Period across and down, in lattice units."""
     base: int = Field(default=0, ge=0, le=255)
     """Offset into the permutation table: another base, another field."""

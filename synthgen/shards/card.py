@@ -11,6 +11,7 @@ from synthgen.plan import Plan
 from synthgen.recipe_file import dump_recipe
 from synthgen.sample import FORMAT_VERSION, Facts
 from synthgen.shards.mark import Mark
+from synthgen.shards.reader_code import reader_code
 from synthgen.shards.statistics import ShardStatistics, merge
 
 SIZE_NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
@@ -56,7 +57,7 @@ def write_card(marks: list[Mark], plan: Plan) -> str:
         _front_matter(statistics.samples, plan),
         _summary(statistics, marks, plan),
         _counts(statistics),
-        _readers(marks, plan),
+        "## Reading it\n\n" + reader_code(marks, plan),
         _members(plan),
         _schema(),
         _guarantees(plan),
@@ -128,68 +129,6 @@ def _counts(statistics: ShardStatistics) -> str:
         parts.append("Rejected samples are normal images: no attempt at a defect passed the judge.")
         parts.append(_table(("Method", "Reason of the last attempt", "Samples"), rows))
     return "\n\n".join(parts)
-
-
-def _readers(marks: list[Mark], plan: Plan) -> str:
-    image = plan.recipe.output.image_format
-    first, last = marks[0].shard.removesuffix(".tar"), marks[-1].shard.removesuffix(".tar")
-    shards = f"{{{first}..{last}}}.tar" if first != last else marks[0].shard
-    return f"""
-## Reading it
-
-With webdataset (a DataLoader needs at least one shard a worker):
-
-```python
-import io
-
-import webdataset
-from PIL import Image
-
-
-def picture(data):
-    return Image.open(io.BytesIO(data))
-
-
-samples = (
-    webdataset.WebDataset("{shards}", shardshuffle=False)
-    .decode(webdataset.handle_extension("png jpg webp", picture))
-    .to_tuple("{image}", "mask.png", "cls", "json")
-)
-for image, mask, label, facts in samples:
-    print(facts["key"], image.size, mask.mode, label, facts["method"])
-```
-
-As a torch Dataset that makes the same samples on the fly, from the source images:
-
-```python
-from pathlib import Path
-
-import synthgen
-from torch.utils.data import DataLoader
-
-plan = synthgen.Plan.model_validate_json(Path("plan.json").read_text())
-loader = DataLoader(synthgen.AnomalyDataset(plan), batch_size=32, num_workers=2)
-for batch in loader:
-    print(batch["image"].shape, batch["mask"].shape, batch["label"].sum())
-```
-
-With nothing but tarfile and Pillow:
-
-```python
-import json
-import tarfile
-
-from PIL import Image
-
-with tarfile.open("{marks[0].shard}") as shard:
-    members = {{member.name: member for member in shard}}
-    for key in sorted({{name.split(".")[0] for name in members}}):
-        image = Image.open(shard.extractfile(members[f"{{key}}.{image}"]))
-        mask = Image.open(shard.extractfile(members[f"{{key}}.mask.png"]))
-        facts = json.load(shard.extractfile(members[f"{{key}}.json"]))
-        print(key, image.size, mask.mode, facts["label"], facts["method"])
-```
-"""
 
 
 def _members(plan: Plan) -> str:

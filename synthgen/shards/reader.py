@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from synthgen.errors import InputError
 from synthgen.images import MAX_BYTES
-from synthgen.pipeline import sample_key
 from synthgen.plan import Plan
+from synthgen.sample import sample_key
 from synthgen.shards.directory import OutputDirectory
 from synthgen.shards.mark import Mark, read_mark, shard_name
 from synthgen.shards.writer import shard_count

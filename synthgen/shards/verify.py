@@ -10,9 +10,8 @@ from typing import IO, Any
 
 from synthgen.errors import InputError
 from synthgen.freezing import fingerprint
-from synthgen.pipeline import sample_key
 from synthgen.plan import Plan
-from synthgen.sample import FORMAT_VERSION, Facts
+from synthgen.sample import FORMAT_VERSION, Facts, sample_key
 from synthgen.shards.card import manifest, timm_info
 from synthgen.shards.directory import PARTIAL_SUFFIX, OutputDirectory
 from synthgen.shards.encode import extensions

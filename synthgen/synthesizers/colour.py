@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
 
-
 LEVELS = np.arange(256, dtype=np.float64)
 
 

@@ -1,0 +1,36 @@
+"""The normal image of a stored sample, found again where the source lies now."""
+
+from collections.abc import Callable
+
+from synthgen.errors import SynthgenError
+from synthgen.images import decode, prepare
+from synthgen.library import CACHE_BYTES, BoundedCache, PlanLibrary
+from synthgen.plan import Plan
+from synthgen.replay import FileIndex
+from synthgen.sample import Facts
+from synthgen.scene import Pixels
+
+
+def normal_images(plan: Plan, url: str | None) -> Callable[[Facts], Pixels | None]:
+    """Gives the prepared normal image of a sample's facts, or None where its file cannot be had.
+
+    The files are looked for in the plan's own source or, by their sha256, below ``url``.
+    """
+    if url is None:
+        library = PlanLibrary(plan)
+        return lambda facts: _or_none(lambda: library.scene(facts.source_sha256).image)
+    files = FileIndex([url])
+    cache: BoundedCache[Pixels] = BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes)
+
+    def render(facts: Facts) -> Pixels:
+        data = files.read(facts.source_sha256, "a normal image")
+        return prepare(decode(data), plan.preparation)
+
+    return lambda facts: _or_none(lambda: cache.get(facts.source_sha256, lambda: render(facts)))
+
+
+def _or_none(read: Callable[[], Pixels]) -> Pixels | None:
+    try:
+        return read()
+    except (SynthgenError, KeyError):
+        return None
