@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 PIXELS_AT_ONCE = 2**17
 """On a CPU, more pixels at once only leave the cache."""
 
-CLASSIC_PERMUTATION_SIZE = 256
-
 
 Period = Annotated[int, Field(ge=1, le=4096)]
 """In lattice units; beyond, the coordinates' 24 bits would show as steps."""

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from synthgen.errors import InputError, RunError
 
@@ -63,6 +63,16 @@ class OutputDirectory:
         except FileNotFoundError:
             return None
 
+    def sync(self) -> None:
+        """See that the names of all files written so far are on the disk, as their contents are."""
+        if not self._local:
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def write(self, name: str, data: bytes) -> None:
         """Write a file."""
         with self.open_for_writing(name) as file:
@@ -85,7 +95,6 @@ class OutputDirectory:
                 os.fsync(file.fileno())
             if self._local:
                 partial.replace(target)
-                _sync_folder(folder)
             else:
                 self.filesystem.put_file(str(partial), target)
         finally:
@@ -130,11 +139,3 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor: Any = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -69,6 +69,7 @@ def write_shard(
         versions=versions(),
     )
     directory.write(mark_name(shard), mark.model_dump_json().encode())
+    directory.sync()
     made(len(facts) % SAMPLES_PER_REPORT)
     return mark
 

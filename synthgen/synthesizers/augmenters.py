@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
-from synthgen.synthesizers.colour import LEVELS, to_levels
+from synthgen.synthesizers.colour import LEVELS, to_levels, turned_hues
 
 
 class Augmentation(BaseModel):
@@ -86,8 +86,7 @@ def _hue_saturation(texture: Pixels, values: list[float]) -> Pixels:
         return texture
     hue, saturation = values
     hsv = cv2.cvtColor(texture, cv2.COLOR_RGB2HSV_FULL)
-    turned = ((LEVELS + hue) % 256).astype(np.uint8)
-    hsv = _table(hsv, turned, to_levels(LEVELS + saturation), to_levels(LEVELS))
+    hsv = _table(hsv, turned_hues(hue), to_levels(LEVELS + saturation), to_levels(LEVELS))
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 

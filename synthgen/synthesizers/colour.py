@@ -43,13 +43,21 @@ class Jitter(BaseModel):
             return jittered.reshape(pixels.shape)
         hsv = cv2.cvtColor(jittered, cv2.COLOR_RGB2HSV_FULL)
         table = np.empty((1, 256, 3), np.uint8)
-        table[0, :, 0] = np.roll(LEVELS, -round(self.hue * 256))
+        table[0, :, 0] = turned_hues(self.hue * 256)
         table[0, :, 1] = to_levels(LEVELS * self.saturation)
         table[0, :, 2] = LEVELS
         return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB_FULL)
 
 
 _NONE = Jitter(brightness=1, contrast=1, saturation=1, hue=0)
+
+
+def turned_hues(steps: float) -> Pixels:
+    """What shows each of the 256 hues turned by that many of them.
+
+    OpenCV's full-range HSV divides the circle by 256 where it reads colours, and by 255 where it writes them.
+    """
+    return to_levels((LEVELS + steps) % 256 * (255 / 256))
 
 
 def to_levels(values: npt.NDArray[np.float64]) -> Pixels:
