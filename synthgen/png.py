@@ -36,6 +36,11 @@ def encode(image: Pixels) -> bytes:
     return _assemble(image, [_band(image, *rows) for rows in _band_rows(image.shape)])
 
 
+def encode_mask(mask: Pixels) -> bytes:
+    """Encode (H, W) uint8 in one piece: masks compress so well that bands would only cost time."""
+    return _assemble(mask, [_band(mask, 0, mask.shape[0])])
+
+
 class BandedPng:
     """An image's PNG, kept band by band to encode its variants fast. Bands are compressed when first used."""
 

@@ -56,3 +56,10 @@ def test_a_variant_has_the_bytes_of_a_whole_encoding(shape: tuple[int, ...], row
     banded = png.BandedPng(image)
     assert banded.encode_variant(variant, *rows) == png.encode(variant)
     assert banded.encode() == png.encode(image)
+
+
+def test_a_mask_is_grey_and_lossless() -> None:
+    mask = np.where(picture((300, 200)) > 127, np.uint8(255), np.uint8(0))
+    opened = Image.open(io.BytesIO(png.encode_mask(mask)))
+    assert opened.mode == "L"
+    assert np.array_equal(np.asarray(opened), mask)

@@ -17,7 +17,7 @@ def encode(sample: Sample, output: Output) -> dict[str, bytes]:
     members = {
         "cls": str(sample.facts.label).encode(),
         "json": sample.facts.model_dump_json().encode(),
-        "mask.png": png.encode(sample.mask),
+        "mask.png": png.encode_mask(sample.mask),
         output.image_format: encode_image(sample, output),
     }
     if output.keep_normal:

@@ -114,7 +114,7 @@ def synthgen_members(sample: Any, image_format: str) -> Members:
     from synthgen.images import encode_jpeg
 
     image = encode_jpeg(sample.image, 95) if image_format == "jpg" else png.encode(sample.image)
-    return {image_format: image, "mask.png": png.encode(sample.mask)}
+    return {image_format: image, "mask.png": png.encode_mask(sample.mask)}
 
 
 def generate_rate(options: argparse.Namespace, method: str, image_format: str) -> tuple[float, float]:
@@ -181,20 +181,20 @@ def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[flo
         synthesizer.draw,
         synthesizer.__dict__.get("make"),
         encode_module.encode_image,
-        encode_module.png.encode,
+        encode_module.png.encode_mask,
     )
     synthesizer.draw = clock.wrap("draw", synthesizer.draw)  # type: ignore[method-assign]
     original_make = synthesizer.make
     synthesizer.make = staticmethod(clock.wrap("draw", original_make))  # type: ignore[assignment,method-assign]
     encode_module.encode_image = clock.wrap("encode", encode_module.encode_image)
-    encode_module.png.encode = clock.wrap("encode", encode_module.png.encode)
+    encode_module.png.encode_mask = clock.wrap("encode", encode_module.png.encode_mask)
     try:
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
             write_shard(OutputDirectory(folder), made, 0, lambda _: None)
             total = time.perf_counter() - start
     finally:
-        synthesizer.draw, _, encode_module.encode_image, encode_module.png.encode = kept  # type: ignore[method-assign]
+        synthesizer.draw, _, encode_module.encode_image, encode_module.png.encode_mask = kept  # type: ignore[method-assign]
         synthesizer.make = original_make  # type: ignore[method-assign]
     return total / count, clock.seconds["draw"] / count, clock.seconds["encode"] / count
 
