@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.engines.local import one_thread
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("SYNTHGEN_TEST_DATA", REPOSITORY.parent / "shared"))
 
 skipped_with_data: list[str] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> None:
+    """Small images on many threads only make them wait for each other."""
+    one_thread()
 
 
 @pytest.fixture(scope="session")

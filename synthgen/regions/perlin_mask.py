@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -109,6 +110,24 @@ AnyPerlinShape = Annotated[LatticeShape | ClassicShape, Field(discriminator="fie
 
 def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
     """Cut one mask per entry: (height, width) uint8, 0 or 255."""
+    with _one_thread():
+        return _cut(masks, height, width, device)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Images are too small to share between threads, which would spend their time waiting for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _cut(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
     import torch
 
     lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]

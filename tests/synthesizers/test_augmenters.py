@@ -156,14 +156,14 @@ def test_grey_pixels_have_no_hue_and_saturation() -> None:
 @both
 @pytest.mark.parametrize("degrees", [-45.0, 17.0, 45.0])
 def test_rotate_is_counter_clockwise_about_the_centre(degrees: float, channels: int) -> None:
-    pixels = frozen(cloudy((80, 96, channels), 5, sigma=4))
+    pixels = frozen(np.maximum(cloudy((80, 96, channels), 5, sigma=4), 40))
     found = augmented("rotate", [degrees], pixels)
     wanted = np.asarray(pillow(pixels).rotate(degrees, Image.Resampling.BILINEAR)).reshape(found.shape)
     middle = slice(25, 55), slice(33, 63)
     assert_close(found[middle], wanted[middle], 4)
     assert np.abs(found[middle].astype(int) - wanted[middle]).mean() < 1
     # No black corners: what comes from beyond the border is mirrored.
-    assert found.min() >= pixels.min()
+    assert found.min() >= 40
 
 
 @both

@@ -40,6 +40,12 @@ def test_area_and_aspect_are_distributed_as_published(large: Scene) -> None:
     assert abs(np.corrcoef(areas, aspects)[0, 1]) < 0.09
 
 
+def test_half_of_the_patches_are_wide_whatever_the_bounds(large: Scene) -> None:
+    sizes = [patch_size(stream(index), large, (0.05, 0.05), (0.8, 5.0)) for index in range(1000)]
+    # Half of 1,000; four standard errors.
+    assert abs(sum(width > height for width, height in sizes) - 500) < 64
+
+
 @pytest.mark.parametrize("aspect", [(0.2, 0.5), (2.0, 4.0)])
 def test_aspects_on_one_side_of_1(large: Scene, aspect: tuple[float, float]) -> None:
     for index in range(200):

@@ -1,0 +1,19 @@
+"""The label tells the truth, on real products; `python -m tests.label_truth` draws 10,000 instead of 100."""
+
+from pathlib import Path
+
+import pytest
+
+from synthgen.synthesizers import METHODS
+from tests.label_truth import PRODUCTS, check
+
+DRAWS = 100
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_label_is_true(data: Path, product: str, method: str) -> None:
+    tally = check(data, product, method, DRAWS)
+    assert not tally.problems
+    assert tally.outcomes["rejected"] == 0
