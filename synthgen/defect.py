@@ -103,7 +103,7 @@ def judge(scene: Scene, result: Composite, min_contrast: float, min_overlap: flo
     """
     left, top, right, bottom = result.box
     region = (slice(top, bottom), slice(left, right))
-    inside = np.flatnonzero(result.mask[region])
+    inside = np.flatnonzero(result.mask[region] > 0)  # far faster on booleans
     area = len(inside)
     if area < MIN_MASK_PIXELS:
         return Verdict("empty mask", area, 0.0, 0.0, 0.0, 0.0)

@@ -24,7 +24,7 @@ UNPINNED = {"fingerprint"}
 
 
 def processor() -> str:
-    """The kind of processor: its instruction sets decide the last bits of resampling and colour conversion."""
+    """The kind of processor: its instruction sets decide the last bits of resampling and colours."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     flags = next((line for line in lines if line.startswith("flags")), "")
     return f"{platform.machine()}{' avx2' * ('avx2' in flags)}{' avx512' * ('avx512f' in flags)}"

@@ -40,6 +40,15 @@ def test_the_darkest_and_brightest_colours_one_by_one() -> None:
         assert lab_difference(before, after) == pytest.approx(by_formula(before, after), abs=0.1)
 
 
+def test_the_tables_do_not_make_dark_colours_lighter_or_darker() -> None:
+    black = colours((0, 0, 0))
+    errors = []
+    for red, green, blue in np.ndindex(6, 6, 6):
+        colour = colours((red, green, blue))
+        errors.append(lab_difference(black, colour) - by_formula(black, colour))
+    assert abs(np.mean(errors)) < 0.0015
+
+
 def test_known_differences() -> None:
     black, white = colours((0, 0, 0)), colours((255, 255, 255))
     assert lab_difference(black, white) == pytest.approx(100, abs=1e-3)

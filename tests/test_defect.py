@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthgen.defect import MIN_MASK_PIXELS, Composite, Defect, blend, composite, judge
+from synthgen.defect import LAB_PIXELS, MIN_MASK_PIXELS, Composite, Defect, blend, composite, judge
 from synthgen.scene import Pixels, Scene
 from tests.synthesizers.scenes import MemoryLibrary, cloudy, disc, frozen
 
@@ -155,3 +155,20 @@ def test_the_verdict_measures_only_inside_the_mask(channels: int) -> None:
     assert verdict.contrast_mean == round(float(np.mean(changes)), 4)
     assert verdict.contrast_lab == pytest.approx(np.mean(colour), abs=0.02)
     assert verdict.foreground_overlap == round(len(largest) / np.count_nonzero(alpha), 6)
+
+
+def test_of_a_large_mask_the_colour_difference_is_that_of_a_regular_sample() -> None:
+    from skimage.color import deltaE_cie76, rgb2lab
+
+    image, pixels = cloudy((90, 100, 3), 3), cloudy((80, 90, 3), 4)
+    place = scene(image)
+    result = composite(place, Defect(5, 5, pixels, np.full((80, 90), 255, np.uint8)))
+    verdict = judge(place, result, 4, 0)
+    everywhere = deltaE_cie76(rgb2lab(image), rgb2lab(result.image))[result.mask > 0]
+    assert verdict.area_pixels == 7200 > 3 * LAB_PIXELS
+    assert verdict.contrast_lab == pytest.approx(everywhere[::4].mean(), abs=0.01)
+    assert verdict.contrast_lab == pytest.approx(everywhere.mean(), rel=0.03)
+    # All other numbers are of every pixel.
+    change = np.abs(result.image.astype(int) - image)[result.mask > 0]
+    assert verdict.contrast == round(float(change.max(axis=1).mean()), 4)
+    assert verdict.contrast_mean == round(float(change.mean()), 4)

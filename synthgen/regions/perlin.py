@@ -7,6 +7,7 @@ batch. Sines and cosines are taken on the CPU, for lattice points and rotations 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ class Lattice(BaseModel):
     seed: int
     """Names the gradients' angles, which are a hash of it and of the lattice point."""
     rotation: float
-    """Degrees counter-clockwise about the centre; beyond the square around the image the field is 0."""
+    """Degrees counter-clockwise about the centre."""
 
 
 class Classic(BaseModel):
@@ -68,43 +69,55 @@ def lattice_fields(lattices: Sequence[Lattice], height: int, width: int, device:
         for first in range(0, len(positions), at_once):
             some = positions[first : first + at_once]
             straight = _straight_fields(grid, [lattices[position].seed for position in some], device)
-            rotated = _rotated(grid, straight, [lattices[position].rotation for position in some])
-            for position, field in zip(some, rotated, strict=True):
+            turned = _turned(grid, straight, [lattices[position].rotation for position in some])
+            for position, field in zip(some, turned, strict=True):
                 fields[position] = field
     return fields
 
 
-class _Grid:
-    """Points at which a lattice is evaluated before it is turned: the same whole number in every cell.
+MOST_POINTS = 16
+"""Points along a cell, where it has more pixels: a field is so smooth between them that reading it with
+bilinear interpolation is right to 0.01."""
 
-    They cover a square around the image, at least one point per pixel; at 256 x 256 exactly one.
-    """
+
+class _Axis:
+    """One direction of the lattice: as many cells as the image needs at any angle, whole points in each."""
+
+    def __init__(self, length: int, cells: int, reach: float) -> None:
+        per_pixel = cells / length
+        centre = (length - 1) / 2 * per_pixel
+        first = math.floor(centre - reach * per_pixel)
+        self.cells = math.floor(centre + reach * per_pixel) + 2 - first
+        self.points = min(MOST_POINTS, math.ceil(length / cells))
+        """Points along a cell, at which the field is evaluated before it is turned."""
+        self.density = self.points * per_pixel
+        self.centre = (centre - first) * self.points
+        """Where the image's centre lies, in points."""
+
+
+class _Grid:
+    """The axes of a lattice for an image; the lattice goes on beyond it, so that corners are like the middle."""
 
     def __init__(self, height: int, width: int, cells: tuple[int, int]) -> None:
         self.height, self.width = height, width
-        self.side = max(height, width)
-        self.cells_y, self.points_y, self.density_y = self._axis(height, cells[0])
-        self.cells_x, self.points_x, self.density_x = self._axis(width, cells[1])
-
-    def _axis(self, length: int, cells: int) -> tuple[int, int, float]:
-        """Cells over the whole square, points in a cell, points per pixel."""
-        points = -(-length // cells)
-        return -(-self.side * cells // length), points, points * cells / length
+        reach = math.hypot(height, width) / 2
+        self.down, self.across = _Axis(height, cells[0], reach), _Axis(width, cells[1], reach)
 
 
 def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> torch.Tensor:
-    """The fields before rotation: (B, cells_y * points_y, cells_x * points_x).
+    """The fields before they are turned: (B, rows of points, columns of points).
 
     At the fractions (y, x) of a cell, faded to (v, u), the field mixes its corners' values by v and u. A
     corner's value is ``g_y y + g_x x``; the first term needs one number per row and cell column, the second
-    one per cell row and column, which leaves little to do per pixel.
+    one per cell row and column, which leaves little to do per point.
     """
     import torch
 
-    gradients = np.stack([_lattice_gradients(seed, grid.cells_y + 1, grid.cells_x + 1) for seed in seeds], 1)
+    down, across = grid.down, grid.across
+    gradients = np.stack([_lattice_gradients(seed, down.cells + 1, across.cells + 1) for seed in seeds], 1)
     gradient_y, gradient_x = torch.from_numpy(gradients * np.float32(2**0.5)).to(device)
-    y = torch.arange(grid.points_y, dtype=torch.float32, device=device) / grid.points_y
-    x = torch.arange(grid.points_x, dtype=torch.float32, device=device) / grid.points_x
+    y = torch.arange(down.points, dtype=torch.float32, device=device) / down.points
+    x = torch.arange(across.points, dtype=torch.float32, device=device) / across.points
     v, u = _fade(y), _fade(x)
 
     # (B, cell row, point row, lattice column) and (B, lattice row, cell column, point column)
@@ -116,35 +129,32 @@ def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> torch.Te
     field = (step * u).add_(left)
     top, step = along_x[:, :-1, None], (along_x[:, 1:] - along_x[:, :-1])[:, :, None]
     field.add_((step * v[..., None]).add_(top))
-    return field.view(len(seeds), grid.cells_y * grid.points_y, grid.cells_x * grid.points_x)
+    return field.view(len(seeds), down.cells * down.points, across.cells * across.points)
 
 
-def _rotated(grid: _Grid, fields: torch.Tensor, degrees: Sequence[float]) -> torch.Tensor:
+def _turned(grid: _Grid, fields: torch.Tensor, degrees: Sequence[float]) -> torch.Tensor:
     """Read (B, height, width) out of the middle of the fields, turned, with bilinear interpolation."""
     import torch
 
-    device = fields.device
-    fields = torch.nn.functional.pad(fields, (1, 2, 1, 2))
-    rows, columns = fields.shape[1:]
+    device, (rows, columns) = fields.device, fields.shape[1:]
 
     def per_sample(values: npt.NDArray[np.float64]) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(device).view(-1, 1, 1)
 
+    def from_centre(length: int) -> torch.Tensor:
+        return torch.arange(length, dtype=torch.float32, device=device) - (length - 1) / 2
+
     angles = np.deg2rad(np.asarray(degrees, np.float64))
     cosine, sine = np.cos(angles), np.sin(angles)
-    down = (torch.arange(grid.height, dtype=torch.float32, device=device) - (grid.height - 1) / 2).view(-1, 1)
-    across = torch.arange(grid.width, dtype=torch.float32, device=device) - (grid.width - 1) / 2
-    middle_y = 1 + (grid.side - 1) / 2 * grid.density_y
-    middle_x = 1 + (grid.side - 1) / 2 * grid.density_x
-    y = (down * per_sample(cosine * grid.density_y) + middle_y) + across * per_sample(sine * grid.density_y)
-    x = (across * per_sample(cosine * grid.density_x) + middle_x) - down * per_sample(sine * grid.density_x)
-    # Beyond the square lies the border of zeros; at its end it is two wide, for the corner that follows.
-    y, x = y.clamp_(0, rows - 2), x.clamp_(0, columns - 2)
+    down, across = from_centre(grid.height).view(-1, 1), from_centre(grid.width)
+    density_y, density_x = grid.down.density, grid.across.density
+    y = (down * per_sample(cosine * density_y) + grid.down.centre) + across * per_sample(sine * density_y)
+    x = (across * per_sample(cosine * density_x) + grid.across.centre) - down * per_sample(sine * density_x)
     top, left = y.floor(), x.floor()
     y, x = y.sub_(top), x.sub_(left)
     starts = torch.arange(len(fields), dtype=torch.int32, device=device).view(-1, 1, 1) * (rows * columns)
     corner = top.int().mul_(columns).add_(left.int()).add_(starts).view(-1)
-    values = fields.view(-1)
+    values = fields.reshape(-1)
 
     def at(offset: int) -> torch.Tensor:
         return values[offset:].index_select(0, corner).view_as(y)

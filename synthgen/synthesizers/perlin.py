@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from synthgen.defect import Defect
 from synthgen.ranges import PositiveShareRange
@@ -33,8 +34,8 @@ class PerlinSynthesizer(Synthesizer[P]):
 
     @classmethod
     @abstractmethod
-    def anomaly(cls, scene: Scene, params: P) -> Pixels:
-        """The picture (H, W, C) uint8 that shows through the mask."""
+    def anomaly(cls, scene: Scene, params: P, positions: npt.NDArray[np.intp]) -> Pixels:
+        """The pixels (N, C) uint8 that show through the mask, at positions counted row by row."""
 
     @classmethod
     def make(cls, scenes: Sequence[Scene], params: Sequence[P], device: str) -> list[Defect]:
@@ -48,10 +49,15 @@ class PerlinSynthesizer(Synthesizer[P]):
 
     @classmethod
     def _through(cls, mask: Pixels, scene: Scene, params: P) -> Defect:
-        if not cv2.countNonZero(cv2.bitwise_and(mask, scene.foreground)):
+        # Masks are sparse, so only the pixels that will show are made.
+        positions = np.flatnonzero(cv2.bitwise_and(mask, scene.foreground) > 0)
+        if not len(positions):
             return Defect(0, 0, scene.image[:1, :1], np.zeros((1, 1), np.uint8))
         # The whole mask, as drawn: how much of it lies on the foreground is a fact.
         left, top, width, height = cv2.boundingRect(mask)
-        region = (slice(top, top + height), slice(left, left + width))
-        alpha = np.where(mask[region], np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
-        return Defect(left, top, cls.anomaly(scene, params)[region], alpha)
+        rows, columns = np.divmod(positions, mask.shape[1])
+        pixels = np.zeros((height, width, scene.image.shape[2]), np.uint8)
+        pixels[rows - top, columns - left] = cls.anomaly(scene, params, positions)
+        region = mask[top : top + height, left : left + width]
+        alpha = np.where(region, np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
+        return Defect(left, top, pixels, alpha)

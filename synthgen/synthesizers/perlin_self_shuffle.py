@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from synthgen.ranges import Share
@@ -47,9 +48,13 @@ class PerlinSelfShuffle(PerlinSynthesizer[PerlinSelfShuffleParams]):
         )
 
     @classmethod
-    def anomaly(cls, scene: Scene, params: PerlinSelfShuffleParams) -> Pixels:
-        """The shuffled, jittered image."""
-        return params.jitter.apply(shuffled(scene.image, params.grid, params.order))
+    def anomaly(
+        cls, scene: Scene, params: PerlinSelfShuffleParams, positions: npt.NDArray[np.intp]
+    ) -> Pixels:
+        """The shuffled image, its colours jittered."""
+        image = shuffled(scene.image, params.grid, params.order)
+        chosen = image.reshape(-1, 1, image.shape[2]).take(positions, axis=0)
+        return params.jitter.apply(chosen).reshape(len(positions), -1)
 
 
 def shuffled(image: Pixels, grid: tuple[int, int], order: list[int]) -> Pixels:

@@ -6,11 +6,13 @@ the pair of normal and anomalous image is part of the result.
 
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.augmenters import Augmentation, draw_augmentations
+from synthgen.synthesizers.augmenters import Augmentation, Toned, draw_augmentations
 from synthgen.synthesizers.perlin import PerlinParams, PerlinSynthesizer
 
 
@@ -51,9 +53,9 @@ class PerlinTexture(PerlinSynthesizer[PerlinTextureParams]):
         )
 
     @classmethod
-    def anomaly(cls, scene: Scene, params: PerlinTextureParams) -> Pixels:
+    def anomaly(cls, scene: Scene, params: PerlinTextureParams, positions: npt.NDArray[np.intp]) -> Pixels:
         """The augmented texture."""
-        texture = scene.library.texture(params.texture_sha256, scene.image.shape)
+        texture = Toned(scene.library.texture(params.texture_sha256, scene.image.shape))
         for augmentation in params.augmentations:
-            texture = augmentation.apply(texture)
-        return texture
+            texture.augment(augmentation)
+        return texture.at(positions)

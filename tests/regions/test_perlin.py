@@ -2,7 +2,6 @@
 
 import cmath
 import math
-from collections.abc import Iterator
 
 import noise
 import numpy as np
@@ -17,15 +16,6 @@ from synthgen.streams import Stream
 
 Field = npt.NDArray[np.float64]
 SEED = 6_364_136_223_846_793
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small fields and a busy machine: torch's threads would wait for each other most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def splitmix(state: int) -> int:
@@ -45,11 +35,11 @@ def slow_field(lattice: Lattice, height: int, width: int) -> Field:
     """DRAEM's formula at every pixel, in double precision; NaN beyond the square around the image.
 
     A pixel's lattice coordinates are its coordinates before the turn, from the corner of the square, times
-    cells / image side.
+    cells / image side. The lattice covers the square and one more cell either way.
     """
     side = max(height, width)
     per_pixel = (lattice.cells[0] / height, lattice.cells[1] / width)
-    lattice_columns = math.ceil(side * per_pixel[1] - 1e-9) + 1
+    lattice_columns = math.ceil(side * per_pixel[1] - 1e-9) + 2
     centre_y, centre_x, centre = (height - 1) / 2, (width - 1) / 2, (side - 1) / 2
     back = cmath.exp(-1j * math.radians(lattice.rotation))
     field = np.full((height, width), np.nan)
@@ -86,15 +76,20 @@ def field_of(lattice: Lattice, height: int, width: int) -> npt.NDArray[np.float3
     return field.numpy()
 
 
+def points(length: int, cells: int) -> int:
+    """In how many points of a cell the field is evaluated before it is turned."""
+    return min(perlin.MOST_POINTS, math.ceil(length / cells))
+
+
 @pytest.mark.parametrize(
     ("height", "width", "cells"),
     [
-        (64, 64, (1, 1)),
+        (16, 16, (1, 1)),
         (64, 64, (4, 32)),
-        (64, 64, (16, 2)),
+        (64, 64, (16, 4)),
         (32, 64, (8, 4)),
         (48, 24, (4, 8)),
-        (24, 24, (8, 1)),
+        (24, 24, (8, 2)),
     ],
 )
 def test_an_unturned_lattice_is_draems_formula_at_every_pixel(
@@ -107,7 +102,14 @@ def test_an_unturned_lattice_is_draems_formula_at_every_pixel(
 @pytest.mark.parametrize("rotation", [0.0, 90.0, -90.0, 31.0, -77.5])
 @pytest.mark.parametrize(
     ("height", "width", "cells"),
-    [(64, 64, (2, 4)), (50, 70, (4, 4)), (61, 37, (2, 4)), (33, 64, (1, 2)), (45, 45, (4, 1))],
+    [
+        (64, 64, (2, 4)),
+        (64, 80, (1, 1)),
+        (50, 70, (4, 4)),
+        (61, 37, (2, 4)),
+        (33, 64, (1, 2)),
+        (45, 45, (4, 1)),
+    ],
 )
 def test_a_turned_lattice_is_the_formula_at_the_turned_coordinates(
     height: int, width: int, cells: tuple[int, int], rotation: float
@@ -128,8 +130,9 @@ def test_beyond_the_square_the_field_is_zero() -> None:
 
     lattice = Lattice(cells=(2, 2), seed=SEED, rotation=45)
     found, wanted = field_of(lattice, 64, 64), slow_field(lattice, 64, 64)
-    # One pixel wide around the square, the field falls to 0.
-    far_outside = binary_erosion(np.isnan(wanted), iterations=2, border_value=1)
+    # From the last point of the square to the next, the field falls to 0.
+    pixels = math.ceil(64 / 2 / points(64, 2)) + 1
+    far_outside = binary_erosion(np.isnan(wanted), iterations=pixels, border_value=1)
     assert far_outside.sum() > 400
     assert not found[far_outside].any()
 
@@ -158,14 +161,15 @@ def test_neither_batch_nor_order_changes_a_bit(at_once: int, monkeypatch: pytest
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
-    lattices = drawn(12)
-    alone = lattice_fields(lattices, 256, 256, "cpu")
-    torch.set_num_threads(2)
-    try:
-        for one, two in zip(alone, lattice_fields(lattices, 256, 256, "cpu"), strict=True):
-            assert torch.equal(one, two)
-    finally:
-        torch.set_num_threads(1)
+    lattices, before = drawn(6), torch.get_num_threads()
+    fields = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        # Large enough to be shared between threads.
+        fields.append(lattice_fields(lattices, 256, 256, "cpu"))
+    torch.set_num_threads(before)
+    for one, two in zip(*fields, strict=True):
+        assert torch.equal(one, two)
 
 
 def areas(shape: LatticeShape, count: int, size: int) -> Field:

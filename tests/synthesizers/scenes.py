@@ -117,6 +117,17 @@ def place(name: str) -> list[Scene]:
     return scenes(*PLACES[name])
 
 
+def unlike_halves(height: int, width: int) -> list[Scene]:
+    """Two images of one category: the product is on the left of the first and on the right of the second."""
+    library = MemoryLibrary()
+    for number, columns in enumerate((slice(0, width // 2), slice(width // 2, width))):
+        foreground = np.zeros((height, width), np.uint8)
+        foreground[:, columns] = 255
+        image = frozen(cloudy((height, width, 3), number))
+        library.scenes[str(number)] = Scene(str(number), "test", "object", image, frozen(foreground), library)
+    return list(library.scenes.values())
+
+
 def larger(scene: Scene, factor: int, library: MemoryLibrary) -> Scene:
     """The same product photographed with more pixels."""
     height, width, _ = scene.image.shape

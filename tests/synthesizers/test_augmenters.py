@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
-from synthgen.synthesizers.augmenters import Augmentation, draw_augmentations
+from synthgen.synthesizers.augmenters import Augmentation, Toned, draw_augmentations
 from tests.synthesizers.scenes import cloudy, frozen
 
 NAMES = [
@@ -41,11 +41,18 @@ def pillow(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
+def finished(toned: Toned, like: Pixels) -> Pixels:
+    height, width, channels = like.shape
+    pixels = toned.at(np.arange(height * width))
+    assert pixels.shape == (height * width, channels)
+    assert pixels.dtype == np.uint8
+    return pixels.reshape(like.shape)
+
+
 def augmented(name: str, values: list[float], pixels: Pixels) -> Pixels:
-    result = Augmentation(name=name, values=values).apply(pixels)
-    assert result.shape == pixels.shape
-    assert result.dtype == np.uint8
-    return result
+    toned = Toned(pixels)
+    toned.augment(Augmentation(name=name, values=values))
+    return finished(toned, pixels)
 
 
 def assert_close(found: Pixels, wanted: Image.Image | np.ndarray, tolerance: float) -> None:
@@ -164,6 +171,26 @@ def test_rotate_is_counter_clockwise_about_the_centre(degrees: float, channels: 
     assert np.abs(found[middle].astype(int) - wanted[middle]).mean() < 1
     # No black corners: what comes from beyond the border is mirrored.
     assert found.min() >= 40
+
+
+@both
+def test_augmenters_one_after_another_do_what_each_does_alone(channels: int) -> None:
+    """Tables of levels are joined and applied late; histograms are taken through them."""
+    for index in range(30):
+        toned, alone = Toned(picture(channels)), picture(channels)
+        for augmentation in draw_augmentations(Stream(2, index, "test"), 10, channels):
+            toned.augment(augmentation)
+            alone = augmented(augmentation.name, augmentation.values, alone)
+            assert_close(finished(toned, alone), alone, 0)
+
+
+@both
+def test_pixels_are_read_where_they_are_asked_for(channels: int) -> None:
+    pixels = picture(channels)
+    toned = Toned(pixels)
+    toned.augment(Augmentation(name="invert", values=[]))
+    positions = np.array([0, 5, 96, 96 * 80 - 1])
+    assert np.array_equal(toned.at(positions), 255 - pixels[[0, 0, 1, 79], [0, 5, 0, 95]])
 
 
 @both

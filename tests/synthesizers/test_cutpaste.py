@@ -9,7 +9,7 @@ from synthgen.streams import Stream
 from synthgen.synthesizers.cutpaste import CutPaste
 from synthgen.synthesizers.patch import opacity, other_image
 from synthgen.synthesizers.placing import patch_size
-from tests.synthesizers.scenes import MemoryLibrary, frozen, place
+from tests.synthesizers.scenes import MemoryLibrary, frozen, place, unlike_halves
 
 WIDTH, HEIGHT = 1200, 800
 
@@ -77,6 +77,17 @@ def test_what_is_pasted_is_what_was_cut(quarters: int, where: str) -> None:
         assert np.count_nonzero(result.mask) == np.count_nonzero(mask)
 
 
+@pytest.mark.parametrize("where", ["RGB texture 48x96", "grey object 96x48"])
+def test_a_patch_is_jittered_as_drawn(where: str) -> None:
+    scene = place(where)[0]
+    for index in range(10):
+        params = CutPaste().draw(stream(index), scene)
+        (defect,) = CutPaste.make([scene], [params], "cpu")
+        cut = params.cut.of(scene.image)
+        assert np.array_equal(defect.pixels, params.jitter.apply(np.ascontiguousarray(cut)))
+        assert not np.array_equal(defect.pixels, cut)
+
+
 def test_a_patch_of_another_image_comes_from_there() -> None:
     peers = place("RGB texture 48x96")
     method = CutPaste(jitter=0, patch_from="other")
@@ -88,6 +99,15 @@ def test_a_patch_of_another_image_comes_from_there() -> None:
         assert np.array_equal(defect.pixels, params.cut.of(origin.image))
         sources.add(params.patch_sha256)
     assert sources == {scene.sha256 for scene in peers[1:]}
+
+
+def test_a_patch_is_cut_from_the_other_images_own_foreground() -> None:
+    left, right = unlike_halves(64, 128)
+    for index in range(60):
+        params = CutPaste(patch_from="other", area=(0.02, 0.1), min_overlap=0.5).draw(stream(index), left)
+        assert np.count_nonzero(params.cut.of(right.foreground)) >= 0.5 * params.cut.width * params.cut.height
+        covered = np.count_nonzero(params.target.of(left.foreground))
+        assert covered >= 0.5 * params.target.width * params.target.height
 
 
 def test_other_images_are_equally_likely() -> None:

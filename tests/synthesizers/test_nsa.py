@@ -12,7 +12,7 @@ from synthgen.scene import Pixels, Scene, SceneKind
 from synthgen.streams import Stream
 from synthgen.synthesizers.nsa import Nsa, NsaParams, changed, clone_into
 from synthgen.synthesizers.placing import Box
-from tests.synthesizers.scenes import MemoryLibrary, cloudy, disc, frozen, place
+from tests.synthesizers.scenes import MemoryLibrary, cloudy, disc, frozen, place, unlike_halves
 
 HEIGHT, WIDTH = 50, 61
 
@@ -247,6 +247,17 @@ def test_patches_lie_on_the_product_and_come_from_another_image() -> None:
                 assert np.count_nonzero(on_foreground) >= 0.25 * on_foreground.size
     same = drawn("object", 20, patch_from="same")
     assert all(params.patch_sha256 == "" and params.needs() == set() for params in same)
+
+
+def test_a_patch_is_cut_from_the_other_images_own_foreground() -> None:
+    left, right = unlike_halves(64, 128)
+    for index in range(60):
+        for patch in Nsa(half_width=(0.03, 0.2), min_overlap=0.5).draw(stream(index), left).patches:
+            assert (
+                np.count_nonzero(patch.cut.of(right.foreground)) >= 0.5 * patch.cut.width * patch.cut.height
+            )
+            covered = np.count_nonzero(patch.target.of(left.foreground))
+            assert covered >= 0.5 * patch.target.width * patch.target.height
 
 
 def test_the_clone_follows_the_params() -> None:

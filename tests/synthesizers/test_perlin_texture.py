@@ -7,6 +7,7 @@ from synthgen.defect import composite, judge
 from synthgen.regions.perlin_mask import LatticeShape, perlin_masks
 from synthgen.streams import Stream
 from synthgen.synthesizers import METHODS
+from synthgen.synthesizers.augmenters import Toned
 from synthgen.synthesizers.perlin_texture import PerlinTexture
 from tests.synthesizers.scenes import PLACES, place
 
@@ -57,12 +58,13 @@ def test_without_augmenters_the_texture_itself_shows(where: str) -> None:
 def test_the_augmenters_are_applied_in_the_drawn_order() -> None:
     scene = place("RGB texture 48x96")[0]
     params = PerlinTexture(augmenters=4).draw(stream(3), scene)
-    texture = scene.library.texture(params.texture_sha256, scene.image.shape)
+    positions = np.arange(100, 900, 3)
+    toned = Toned(scene.library.texture(params.texture_sha256, scene.image.shape))
     for augmentation in params.augmentations:
-        texture = augmentation.apply(texture)
-    assert np.array_equal(PerlinTexture.anomaly(scene, params), texture)
+        toned.augment(augmentation)
+    assert np.array_equal(PerlinTexture.anomaly(scene, params, positions), toned.at(positions))
     backwards = params.model_copy(update={"augmentations": params.augmentations[::-1]})
-    assert not np.array_equal(PerlinTexture.anomaly(scene, backwards), texture)
+    assert not np.array_equal(PerlinTexture.anomaly(scene, backwards, positions), toned.at(positions))
 
 
 def test_every_texture_is_used_equally_often() -> None:
