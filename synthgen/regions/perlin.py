@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,12 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     import torch
 
-PIXELS_AT_ONCE = 2**17
-"""On a CPU, more pixels at once only leave the cache."""
-
 
 Period = Annotated[int, Field(ge=1, le=4096)]
 """In lattice units; beyond, the coordinates' 24 bits would show as steps."""
+
+FieldValues = npt.NDArray[np.float32]
 
 
 class Lattice(BaseModel):
@@ -55,24 +55,21 @@ class Classic(BaseModel):
     """Offset into the permutation table: another base, another field."""
 
 
-def lattice_fields(lattices: Sequence[Lattice], height: int, width: int, device: str) -> list[torch.Tensor]:
-    """Evaluate one lattice field per entry: (height, width) float32 each, about -1 … 1."""
-    import torch
+def lattice_fields(lattices: Sequence[Lattice], height: int, width: int, device: str) -> list[FieldValues]:
+    """Evaluate one lattice field per entry: (height, width) float32 each, about -1 … 1.
 
-    at_once = max(1, PIXELS_AT_ONCE // (height * width)) if device == "cpu" else len(lattices)
+    Lattices of equal cells are one batch on the device; turning them is OpenCV's work on the CPU.
+    """
     by_cells: dict[tuple[int, int], list[int]] = {}
     for position, lattice in enumerate(lattices):
         by_cells.setdefault(lattice.cells, []).append(position)
-    fields: list[torch.Tensor] = [torch.empty(0)] * len(lattices)
+    fields: dict[int, FieldValues] = {}
     for cells, positions in by_cells.items():
         grid = _Grid(height, width, cells)
-        for first in range(0, len(positions), at_once):
-            some = positions[first : first + at_once]
-            straight = _straight_fields(grid, [lattices[position].seed for position in some], device)
-            turned = _turned(grid, straight, [lattices[position].rotation for position in some])
-            for position, field in zip(some, turned, strict=True):
-                fields[position] = field
-    return fields
+        straight = _straight_fields(grid, [lattices[position].seed for position in positions], device)
+        for position, field in zip(positions, straight, strict=True):
+            fields[position] = _turned(grid, field, lattices[position].rotation)
+    return [fields[position] for position in range(len(lattices))]
 
 
 MOST_POINTS = 16
@@ -96,7 +93,7 @@ class _Axis:
 
 
 class _Grid:
-    """The axes of a lattice for an image; the lattice goes on beyond it, so that corners are like the middle."""
+    """The axes of a lattice for an image; it goes on beyond, so that corners are like the middle."""
 
     def __init__(self, height: int, width: int, cells: tuple[int, int]) -> None:
         self.height, self.width = height, width
@@ -104,7 +101,7 @@ class _Grid:
         self.down, self.across = _Axis(height, cells[0], reach), _Axis(width, cells[1], reach)
 
 
-def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> torch.Tensor:
+def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> FieldValues:
     """The fields before they are turned: (B, rows of points, columns of points).
 
     At the fractions (y, x) of a cell, faded to (v, u), the field mixes its corners' values by v and u. A
@@ -129,53 +126,35 @@ def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> torch.Te
     field = (step * u).add_(left)
     top, step = along_x[:, :-1, None], (along_x[:, 1:] - along_x[:, :-1])[:, :, None]
     field.add_((step * v[..., None]).add_(top))
-    return field.view(len(seeds), down.cells * down.points, across.cells * across.points)
+    straight = field.view(len(seeds), down.cells * down.points, across.cells * across.points)
+    return np.asarray(straight.cpu().numpy())
 
 
-def _turned(grid: _Grid, fields: torch.Tensor, degrees: Sequence[float]) -> torch.Tensor:
-    """Read (B, height, width) out of the middle of the fields, turned, with bilinear interpolation."""
-    import torch
-
-    device, (rows, columns) = fields.device, fields.shape[1:]
-
-    def per_sample(values: npt.NDArray[np.float64]) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(device).view(-1, 1, 1)
-
-    def from_centre(length: int) -> torch.Tensor:
-        return torch.arange(length, dtype=torch.float32, device=device) - (length - 1) / 2
-
-    angles = np.deg2rad(np.asarray(degrees, np.float64))
-    cosine, sine = np.cos(angles), np.sin(angles)
-    down, across = from_centre(grid.height).view(-1, 1), from_centre(grid.width)
-    density_y, density_x = grid.down.density, grid.across.density
-    y = (down * per_sample(cosine * density_y) + grid.down.centre) + across * per_sample(sine * density_y)
-    x = (across * per_sample(cosine * density_x) + grid.across.centre) - down * per_sample(sine * density_x)
-    top, left = y.floor(), x.floor()
-    y, x = y.sub_(top), x.sub_(left)
-    starts = torch.arange(len(fields), dtype=torch.int32, device=device).view(-1, 1, 1) * (rows * columns)
-    corner = top.int().mul_(columns).add_(left.int()).add_(starts).view(-1)
-    values = fields.reshape(-1)
-
-    def at(offset: int) -> torch.Tensor:
-        return values[offset:].index_select(0, corner).view_as(y)
-
-    return _mix(_mix(at(0), at(1), x), _mix(at(columns), at(columns + 1), x), y)
+def _turned(grid: _Grid, field: FieldValues, degrees: float) -> FieldValues:
+    """Read (height, width) out of the middle of a field, turned, with bilinear interpolation."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    down, across = (grid.height - 1) / 2, (grid.width - 1) / 2
+    x = np.array([cosine, -sine, sine * down - cosine * across]) * grid.across.density
+    y = np.array([sine, cosine, -sine * across - cosine * down]) * grid.down.density
+    x[2] += grid.across.centre
+    y[2] += grid.down.centre
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(field, np.stack([x, y]), (grid.width, grid.height), flags=flags))
 
 
 def classic_field(field: Classic, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Evaluate classic noise at coordinates ``y``, ``x`` (float32): their shape, about -1 … 1.
+    """Evaluate classic noise at coordinates ``y``, ``x``, float32 of shapes that broadcast: about -1 … 1.
 
-    Equal to ``noise.pnoise2(x, y, octaves, persistence, lacunarity, *repeat, base)``.
+    Equal to ``noise.pnoise2(x, y, octaves, persistence, lacunarity, *repeat, base)``. A grid is given as
+    (height, 1) and (1, width), so that little is computed per pixel.
     """
-    import torch
-
-    permutation = torch.from_numpy(classic_permutation()).to(x.device)
-    total = torch.zeros_like(x)
+    tables = _ClassicTables.on(x.device)
+    total = y * 0 + x * 0
     amplitude = frequency = np.float32(1)
     largest = np.float32(0)
     for _ in range(field.octaves):
         repeat = (float(field.repeat[0] * frequency), float(field.repeat[1] * frequency))
-        octave = _classic_octave(y * float(frequency), x * float(frequency), repeat, field.base, permutation)
+        octave = _classic_octave(y * float(frequency), x * float(frequency), repeat, field.base, tables)
         total = total + octave * float(amplitude)
         largest += amplitude
         frequency *= np.float32(field.lacunarity)
@@ -183,41 +162,48 @@ def classic_field(field: Classic, y: torch.Tensor, x: torch.Tensor) -> torch.Ten
     return total / float(largest)
 
 
+class _ClassicTables(NamedTuple):
+    permutation: torch.Tensor
+    gradient_x: torch.Tensor
+    """The x of the gradient that a permuted number stands for, at each number of the permutation."""
+    gradient_y: torch.Tensor
+
+    @classmethod
+    def on(cls, device: torch.device) -> _ClassicTables:
+        import torch
+
+        permutation = classic_permutation()
+        # The 12 edge directions of a cube, four of them twice, seen from above: each x and y is -1, 0 or 1.
+        x_parts = np.array([1, -1, 1, -1, 1, -1, 1, -1, 0, 0, 0, 0, 1, -1, 0, 0], np.float32)
+        y_parts = np.array([1, 1, -1, -1, 0, 0, 0, 0, 1, -1, 1, -1, 0, 0, -1, 1], np.float32)
+        tables = (permutation, x_parts[permutation & 15], y_parts[permutation & 15])
+        return cls(*(torch.from_numpy(table).to(device) for table in tables))
+
+
 def _classic_octave(
-    y: torch.Tensor, x: torch.Tensor, repeat: tuple[float, float], base: int, permutation: torch.Tensor
+    y: torch.Tensor, x: torch.Tensor, repeat: tuple[float, float], base: int, tables: _ClassicTables
 ) -> torch.Tensor:
     import torch
 
     def cells(position: torch.Tensor, period: float) -> tuple[torch.Tensor, torch.Tensor]:
         cell = torch.fmod(position, period).floor()
         following = torch.fmod(cell + 1, period)
-        return (cell.long() & 255) + base, (following.long() & 255) + base
+        return (cell.int() & 255) + base, (following.int() & 255) + base
+
+    def look_up(table: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        return table.index_select(0, numbers.reshape(-1)).view_as(numbers)
+
+    def corner(column: torch.Tensor, row: torch.Tensor, dx: torch.Tensor, dy: torch.Tensor) -> torch.Tensor:
+        hashed = look_up(tables.permutation, look_up(tables.permutation, column) + row)
+        return look_up(tables.gradient_x, hashed) * dx + look_up(tables.gradient_y, hashed) * dy
 
     column, next_column = cells(x, repeat[0])
     row, next_row = cells(y, repeat[1])
     x, y = x - x.floor(), y - y.floor()
-
-    def corner(column: torch.Tensor, row: torch.Tensor, dx: torch.Tensor, dy: torch.Tensor) -> torch.Tensor:
-        hashed = permutation[permutation[permutation[column] + row]] & 15
-        return _classic_gradient(hashed, dx, dy)
-
     fade_x, fade_y = _fade(x), _fade(y)
     upper = _mix(corner(column, row, x, y), corner(next_column, row, x - 1, y), fade_x)
     lower = _mix(corner(column, next_row, x, y - 1), corner(next_column, next_row, x - 1, y - 1), fade_x)
     return _mix(upper, lower, fade_y)
-
-
-def _classic_gradient(hashed: torch.Tensor, dx: torch.Tensor, dy: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    # The 12 edge directions of a cube, four of them twice, seen from above: each x and y is -1, 0 or 1.
-    x_part = torch.tensor(
-        [1, -1, 1, -1, 1, -1, 1, -1, 0, 0, 0, 0, 1, -1, 0, 0], dtype=dx.dtype, device=dx.device
-    )
-    y_part = torch.tensor(
-        [1, 1, -1, -1, 0, 0, 0, 0, 1, -1, 1, -1, 0, 0, -1, 1], dtype=dx.dtype, device=dx.device
-    )
-    return dx * x_part[hashed] + dy * y_part[hashed]
 
 
 def _fade(t: torch.Tensor) -> torch.Tensor:
@@ -247,12 +233,12 @@ def hashed_uniform(seed: int, positions: npt.NDArray[np.uint64]) -> npt.NDArray[
     return np.asarray((value >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def classic_permutation() -> npt.NDArray[np.int64]:
+def classic_permutation() -> npt.NDArray[np.int32]:
     """Ken Perlin's permutation of 0 … 255, repeated so that no sum of a look-up, a cell and a base leaves it.
 
     The package ``noise`` repeats it only once and reads past its end for a large base.
     """
-    return np.tile(np.frombuffer(bytes.fromhex(_PERMUTATION), np.uint8).astype(np.int64), 3)
+    return np.tile(np.frombuffer(bytes.fromhex(_PERMUTATION), np.uint8).astype(np.int32), 3)
 
 
 _PERMUTATION = (

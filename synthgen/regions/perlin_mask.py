@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from synthgen.ranges import PositiveRange, Range
-from synthgen.regions.perlin import Classic, Lattice, classic_field, lattice_fields
+from synthgen.regions.perlin import Classic, FieldValues, Lattice, classic_field, lattice_fields
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
-
-if TYPE_CHECKING:
-    import torch
 
 Combination = Literal["single", "union", "intersection"]
 COMBINATIONS: tuple[Combination, ...] = ("single", "union", "intersection")
@@ -105,7 +102,16 @@ class ClassicShape(_Shape, Classic):
         )
 
 
-AnyPerlinShape = Annotated[LatticeShape | ClassicShape, Field(discriminator="field")]
+def _shape_kind(value: Any) -> str:
+    field = value.get("field", "lattice") if isinstance(value, dict) else getattr(value, "field", "lattice")
+    return "classic" if field == "classic" else "lattice"
+
+
+AnyPerlinShape = Annotated[
+    Annotated[LatticeShape, Tag("lattice")] | Annotated[ClassicShape, Tag("classic")],
+    Discriminator(_shape_kind),
+]
+"""A mask's description in a recipe; ``field`` may be left out for the lattice."""
 
 
 def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
@@ -128,23 +134,21 @@ def _one_thread() -> Iterator[None]:
 
 
 def _cut(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
-    import torch
-
     lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]
     turned = iter(lattice_fields(lattices, height, width, device))
-    cut: list[torch.Tensor] = []
+    cut: list[Pixels] = []
     for mask in masks:
-        parts: list[torch.Tensor] = []
-        for field in mask.fields:
-            values = next(turned) if isinstance(field, Lattice) else _show(field, height, width, device)
-            parts.append(values > mask.threshold)
-        join = torch.logical_or if mask.combine == "union" else torch.logical_and
-        cut.append(parts[0] if len(parts) == 1 else join(*parts))
-    # One transfer for the whole batch.
-    return list(torch.stack(cut).to(torch.uint8).mul_(255).cpu().numpy())
+        parts = [
+            (next(turned) if isinstance(field, Lattice) else _show(field, height, width, device))
+            > mask.threshold
+            for field in mask.fields
+        ]
+        join = np.logical_or if mask.combine == "union" else np.logical_and
+        cut.append(join.reduce(parts).astype(np.uint8) * np.uint8(255))
+    return cut
 
 
-def _show(window: ClassicWindow, height: int, width: int, device: str) -> torch.Tensor:
+def _show(window: ClassicWindow, height: int, width: int, device: str) -> FieldValues:
     import torch
 
     step = window.frequency / min(height, width)
@@ -152,5 +156,4 @@ def _show(window: ClassicWindow, height: int, width: int, device: str) -> torch.
         torch.from_numpy((origin + np.arange(length) * step).astype(np.float32)).to(device)
         for origin, length in zip(window.origin, (height, width), strict=True)
     )
-    y, x = torch.meshgrid(down, across, indexing="ij")
-    return classic_field(window.field, y.contiguous(), x.contiguous())
+    return np.asarray(classic_field(window.field, down[:, None], across[None, :]).cpu().numpy())

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
-from synthgen.synthesizers.colour import LEVELS, to_levels
+from synthgen.synthesizers.colour import LEVELS, to_levels, turned_hues
 
 IDENTITY = np.arange(256, dtype=np.uint8)
 
@@ -158,8 +158,7 @@ def _hue_saturation(texture: Pixels, values: list[float]) -> Pixels:
         return texture
     hue, saturation = values
     hsv = cv2.cvtColor(texture, cv2.COLOR_RGB2HSV_FULL)
-    turned = ((LEVELS + hue) % 256).astype(np.uint8)
-    hsv = apply_tables(hsv, [turned, to_levels(LEVELS + saturation), to_levels(LEVELS)])
+    hsv = apply_tables(hsv, [turned_hues(hue), to_levels(LEVELS + saturation), to_levels(LEVELS)])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 

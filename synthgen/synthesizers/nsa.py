@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.defect import Defect
 from synthgen.ranges import Positive, PositiveRange, PositiveShareRange, Share
@@ -30,10 +30,11 @@ MIN_SIDE = 7
 RESIZE: dict[SceneKind, tuple[float, float]] = {"object": (0.7, 1.3), "texture": (0.5, 2.0)}
 
 
-class NsaPatch(Params):
+class NsaPatch(BaseModel):
     """One patch: where it is cut and where it goes (which may be of another size)."""
 
-    delta: float = 1.0
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     cut: Box
     target: Box
 

@@ -57,7 +57,13 @@ class PerlinSynthesizer(Synthesizer[P]):
         left, top, width, height = cv2.boundingRect(mask)
         rows, columns = np.divmod(positions, mask.shape[1])
         pixels = np.zeros((height, width, scene.image.shape[2]), np.uint8)
-        pixels[rows - top, columns - left] = cls.anomaly(scene, params, positions)
+        in_box = (rows - top) * width + (columns - left)
+        whole_pixels(pixels)[in_box] = whole_pixels(cls.anomaly(scene, params, positions))
         region = mask[top : top + height, left : left + width]
         alpha = np.where(region, np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
         return Defect(left, top, pixels, alpha)
+
+
+def whole_pixels(image: Pixels) -> npt.NDArray[np.void]:
+    """A contiguous (…, C) image as a list of pixels of C bytes each, which moves faster than rows of C."""
+    return image.reshape(-1, image.shape[-1]).view(np.dtype((np.void, image.shape[-1])))[:, 0]

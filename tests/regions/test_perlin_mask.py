@@ -43,7 +43,7 @@ def lattice(seed: int, cells: tuple[int, int] = (2, 4), rotation: float = 20) ->
 @pytest.mark.parametrize("combine", ["single", "union", "intersection"])
 def test_fields_are_cut_and_combined(combine: Any, threshold: float) -> None:
     fields = [lattice(1), lattice(2, cells=(8, 1))][: 1 if combine == "single" else 2]
-    values = [field.numpy() for field in lattice_fields(fields, HEIGHT, WIDTH, "cpu")]
+    values = lattice_fields(fields, HEIGHT, WIDTH, "cpu")
     above = np.stack([field > np.float32(threshold) for field in values])
     wanted = above.all(axis=0) if combine == "intersection" else above.any(axis=0)
     found = cut(PerlinMask(fields=fields, combine=combine, threshold=threshold))
