@@ -1,39 +1,71 @@
 """The command line: parses, calls a command, turns errors into one line and an exit code."""
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from synthgen.errors import SynthgenError
+from synthgen.errors import RunError, SynthgenError
 
 STOPPED = 130
+READER_LEFT = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `synthgen`; exits with 0, 1 for a failed run, 2 for wrong usage or input, 130 after Ctrl-C."""
-    options = parser().parse_args(arguments)
-    from synthgen import commands
+    """Run `synthgen`; exits with 0, 1 for a failed run, 2 for wrong usage or input, 130 after Ctrl-C.
 
-    command = getattr(commands, options.command.replace("-", "_"))
+    As of every program, the code is 141 where the reader of the output, such as `head`, left early.
+    """
+    options = parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal without UTF-8 cannot show bars and foreign names; that is no reason to fail.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        sys.exit(command(options))
-    except SynthgenError as error:
-        if options.debug:
-            raise
-        print(f"synthgen: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        from synthgen import commands
+
+        code = getattr(commands, options.command)(options)
+        if sys.stdout:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("synthgen: stopped; run the same command again to go on", file=sys.stderr)
         sys.exit(STOPPED)
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has left.
-        sys.stderr.close()
-        sys.exit(0)
+        _discard_output()
+        sys.exit(READER_LEFT)
+    except Exception as error:
+        if options.debug:
+            raise
+        told = error if isinstance(error, SynthgenError) else _unexpected(error)
+        print(f"synthgen: {told}", file=sys.stderr)
+        sys.exit(told.exit_code)
+    sys.exit(code)
+
+
+def _unexpected(error: Exception) -> RunError:
+    """One sentence about what no command expected."""
+    if isinstance(error, OSError):
+        _discard_output()
+        return RunError(f"{error.filename or 'the output'}: {error.strerror or error}")
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return RunError(f"unexpected {what}; this is a bug, and --debug shows where")
+
+
+def _discard_output() -> None:
+    """See that what still waits to be written does not fail once more, loudly, when Python exits."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"synthgen: {message}; see `{self.prog} --help`\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog="synthgen",
         description="Synthetic anomalies with exact masks, from pictures of good products.",
         epilog="A first look:  synthgen preview quickstart --source path/to/good/images --out sheet.png",
@@ -41,45 +73,55 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     init = _command(commands, "init", "write a commented recipe for a folder of good images")
-    init.add_argument("folder", help="folder or URL of the images")
-    init.add_argument("--out", default="recipe.yaml", help="the recipe to write (default: %(default)s)")
+    init.add_argument("folder", type=_path, help="folder or URL of the images")
+    init.add_argument(
+        "--out", type=_path, default="recipe.yaml", help="the recipe to write (default: %(default)s)"
+    )
 
     _recipe_command(commands, "check", "validate a recipe and print what it would make")
 
     plan = _recipe_command(commands, "plan", "freeze a recipe and print the plan as JSON")
-    plan.add_argument("--out", help="write the plan to this file instead")
+    plan.add_argument("--out", type=_path, help="write the plan to this file instead")
 
     preview = _recipe_command(commands, "preview", "draw a sheet of samples: normal, anomalous, mask, change")
     preview.add_argument("-n", type=_positive, default=15, help="samples on the sheet (default: %(default)s)")
-    preview.add_argument("--out", default="sheet.png", help="the PNG to write (default: %(default)s)")
+    preview.add_argument(
+        "--out", type=_path, default="sheet.png", help="the PNG to write (default: %(default)s)"
+    )
     preview.add_argument(
         "--contact", action="store_true", help="a dense sheet, anomalous images only, spread over the methods"
     )
 
     generate = _recipe_command(commands, "generate", "write the shards of a recipe; resumes by itself")
-    generate.add_argument("--out", required=True, help="output directory or URL")
+    generate.add_argument("--out", type=_path, required=True, help="output directory or URL")
     generate.add_argument("--workers", type=_positive, help="processes (default: one per core)")
     generate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     generate.add_argument("--shards", type=_shards, help="make only these, such as 0-99 or 3 or 0-9,20")
 
     verify = _command(commands, "verify", "check sums, counts, schema, masks, and what lies outside of them")
-    verify.add_argument("directory", help="directory or URL that generate wrote")
-    verify.add_argument("--source", help="where the normal images lie now")
+    verify.add_argument("directory", type=_path, help="directory or URL that generate wrote")
+    verify.add_argument("--source", type=_path, help="where the normal images lie now")
 
     inspect = _command(commands, "inspect", "show histograms of area, contrast, methods and positions")
-    inspect.add_argument("directory", help="directory or URL that generate wrote")
-    inspect.add_argument("--out", help="also draw them to this PNG")
+    inspect.add_argument("directory", type=_path, help="directory or URL that generate wrote")
+    inspect.add_argument("--out", type=_path, help="also draw them to this PNG")
 
     readers = _command(commands, "readers", "print code that reads the shards: webdataset, torch, tarfile")
-    readers.add_argument("directory", help="directory or URL that generate wrote")
+    readers.add_argument("directory", type=_path, help="directory or URL that generate wrote")
 
     replay = _command(commands, "replay", "render a stored sample again from its own record")
-    replay.add_argument("shard", help="path or URL of the tar")
+    replay.add_argument("shard", type=_path, help="path or URL of the tar")
     replay.add_argument("key", help="the sample's key, such as 000000017")
     replay.add_argument(
-        "--source", action="append", default=[], help="folder of the normal images or textures"
+        "--source",
+        type=_path,
+        action="append",
+        default=[],
+        help="folder of the normal images or textures; can be given several times",
     )
-    replay.add_argument("--out", required=True, help="directory for the image, mask and normal image")
+    replay.add_argument(
+        "--out", type=_path, required=True, help="directory for the image, mask and normal image"
+    )
     return root
 
 
@@ -95,14 +137,22 @@ def _recipe_command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str
 ) -> argparse.ArgumentParser:
     command = _command(commands, name, does)
-    command.add_argument("recipe", help="path of a recipe, or the name of a shipped one")
-    command.add_argument("--source", help="take the normal images from here; the layout is recognised")
+    command.add_argument("recipe", type=_path, help="path of a recipe, or the name of a shipped one")
+    command.add_argument(
+        "--source", type=_path, help="take the normal images from here; the layout is recognised"
+    )
     command.add_argument("--count", type=_positive, help="how many samples")
     command.add_argument("--seed", type=int, help="another seed, other samples")
     command.add_argument(
         "--set", action="append", default=[], metavar="A.B=C", help="override a field of the recipe"
     )
     return command
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path or URL, found nothing; is a shell variable empty?")
+    return text
 
 
 def _positive(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from synthgen.errors import SynthgenError
+from synthgen.errors import InputError, SynthgenError
 from synthgen.images import decode, prepare
 from synthgen.library import CACHE_BYTES, BoundedCache, PlanLibrary
 from synthgen.plan import Plan
@@ -15,11 +15,17 @@ def normal_images(plan: Plan, url: str | None) -> Callable[[Facts], Pixels | Non
     """Gives the prepared normal image of a sample's facts, or None where its file cannot be had.
 
     The files are looked for in the plan's own source or, by their sha256, below ``url``.
+    Raises InputError where ``url`` has none of them.
     """
     if url is None:
         library = PlanLibrary(plan)
         return lambda facts: _or_none(lambda: library.scene(facts.source_sha256).image)
     files = FileIndex([url])
+    if not any(files.holds(image.sha256) for image in plan.images):
+        raise InputError(
+            f"{url} holds none of the {len(plan.images)} normal images of the plan; give the folder where "
+            "they lie now"
+        )
     cache: BoundedCache[Pixels] = BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes)
 
     def render(facts: Facts) -> Pixels:

@@ -23,7 +23,7 @@ class _Rate(TextColumn):
         return Text(f"{speed:,.0f} {self._unit}/s" if speed else f"… {self._unit}/s")
 
 
-def _bar(unit: str, *more: TextColumn) -> Progress:
+def _bar(unit: str, *more: TextColumn, transient: bool = False) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,20 +32,20 @@ def _bar(unit: str, *more: TextColumn) -> Progress:
         *more,
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        transient=transient,
     )
 
 
 @contextmanager
 def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that tells (done, total); it appears with the first news."""
-    with _bar(unit) as bar:
+    """A bar for work that tells (done, total); it appears with the first news and goes in the end."""
+    with _bar(unit, transient=True) as bar:
         task = bar.add_task(what, visible=False)
 
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, visible=True)
 
         yield show
-        bar.update(task, visible=False)
 
 
 def follow(run: "Run", engine: "Engine") -> None:
@@ -54,7 +54,11 @@ def follow(run: "Run", engine: "Engine") -> None:
     columns = TextColumn("{task.fields[shards]} shards"), TextColumn("{task.fields[rejected]} rejected")
     with _bar("images", *columns) as bar:
         task = bar.add_task(
-            run.plan.recipe.name, total=run.samples(missing), shards=f"0/{len(missing)}", rejected=0
+            run.plan.recipe.name,
+            total=run.samples(missing),
+            visible=bool(missing),
+            shards=f"0/{len(missing)}",
+            rejected=0,
         )
         finished = rejected = 0
         for news in run.make(engine):

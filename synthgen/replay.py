@@ -1,6 +1,7 @@
 """Rendering a stored sample again from its own record, without recipe or plan."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -65,21 +66,28 @@ class FileIndex:
                 root = Root(url)
                 self._add_all(root.images(), root.read)
 
+    def holds(self, digest: str) -> bool:
+        """Whether a file below the folders or in the shards has this hash."""
+        return digest in self._readers
+
     def read(self, digest: str, what: str) -> bytes:
         """The bytes of a file. Raises InputError where no file has this hash."""
         if digest not in self._readers:
             builtin = BuiltinSource(categories=list(get_args(Photograph)))
             self._add_all([entry.path for entry in builtin.entries()], builtin.read)
         if digest not in self._readers:
+            where = f"below {', '.join(self._urls)}" if self._urls else "among the built-in photographs"
             raise InputError(
-                f"no file with sha256 {digest[:16]} ({what}) below {', '.join(self._urls) or 'a --source'}; "
-                "give the folder of the images with --source (it can be given several times)"
+                f"no file with sha256 {digest[:16]} ({what}) {where}; give the folder it lies in with "
+                "--source (it can be given several times)"
             )
         return self._readers[digest]()
 
     def _add_all(self, paths: Sequence[str], read: Callable[[str], bytes]) -> None:
         for path in paths:
-            self._readers.setdefault(sha256(read(path)).hexdigest(), partial(read, path))
+            # What cannot be read may not be needed; if it is, its absence is told.
+            with suppress(OSError):
+                self._readers.setdefault(sha256(read(path)).hexdigest(), partial(read, path))
 
 
 class _RecordLibrary:
@@ -90,8 +98,9 @@ class _RecordLibrary:
 
     def scene(self, sha256: str) -> Scene:
         record = self._record
-        pixels = prepare(decode(self._files.read(sha256, "a normal image")), record.preparation)
         own = sha256 == self._facts.source_sha256
+        what = f"the normal image {self._facts.source_path}" if own else "another normal image"
+        pixels = prepare(decode(self._files.read(sha256, what)), record.preparation)
         if record.foreground_mask_sha256 and own:
             mask = decode(self._files.read(record.foreground_mask_sha256, "the foreground mask"))
             foreground = prepare_mask(mask, record.preparation)
