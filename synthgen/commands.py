@@ -9,8 +9,10 @@ from synthgen.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from synthgen.plan import Plan
+    from synthgen.recipe import Recipe
 
 MAX_PREVIEW = 100
+MAX_CONTACT = 1000
 SAMPLES_TO_MEASURE = 24
 
 
@@ -34,7 +36,7 @@ def check(options: Namespace) -> int:
     from synthgen.shards.encode import encode
     from synthgen.shards.tar import BLOCK
 
-    plan = _frozen(options)
+    plan = _frozen(_recipe(options))
     some = islice(Pipeline(plan).samples(range(plan.recipe.count)), SAMPLES_TO_MEASURE)
     sizes = [
         sum(BLOCK + -(-len(data) // BLOCK) * BLOCK for data in encode(sample, plan.recipe.output).values())
@@ -46,9 +48,9 @@ def check(options: Namespace) -> int:
 
 def plan(options: Namespace) -> int:
     """Print or write the plan."""
-    text = _frozen(options).model_dump_json(indent=2)
+    text = _frozen(_recipe(options)).model_dump_json(indent=2)
     if options.out:
-        _write(Path(options.out), (text + "\n").encode())
+        _write(options.out, (text + "\n").encode())
         print(options.out)
     else:
         print(text)
@@ -60,9 +62,10 @@ def preview(options: Namespace) -> int:
     from synthgen.pipeline import Pipeline
     from synthgen.preview import contact_sheet, save, sheet
 
-    if options.n > MAX_PREVIEW and not options.contact:
-        raise InputError(f"-n {options.n}: a sheet has at most {MAX_PREVIEW} samples")
-    plan = _frozen(options)
+    most = MAX_CONTACT if options.contact else MAX_PREVIEW
+    if options.n > most:
+        raise InputError(f"-n {options.n}: at most {most} samples are looked at")
+    plan = _frozen(_recipe(options))
     samples = list(Pipeline(plan).samples(range(min(options.n, plan.recipe.count))))
     draw = contact_sheet if options.contact else sheet
     save(draw(samples, plan.recipe.name), Path(options.out))
@@ -74,13 +77,17 @@ def generate(options: Namespace) -> int:
     """Write the shards of a recipe."""
     import os
 
-    from synthgen.engines.local import LocalEngine
+    from synthgen.engines.local import LocalEngine, start_importing
     from synthgen.generate import open_run
     from synthgen.progress import follow
     from synthgen.shards.writer import shard_count
 
     _require(options.device)
-    plan = _frozen(options)
+    if options.out.startswith("memory:"):
+        raise InputError(f"{options.out}: is seen by one process, and several write; give a directory or URL")
+    recipe = _recipe(options)
+    start_importing(recipe)
+    plan = _frozen(recipe)
     _tell_rejected(plan)
     total = shard_count(plan)
     if options.shards and options.shards[-1] >= total:
@@ -114,17 +121,23 @@ def verify(options: Namespace) -> int:
 
 def inspect(options: Namespace) -> int:
     """Show histograms of a directory of shards."""
+    from io import BytesIO
+
     from synthgen.shards.histograms import draw, text
     from synthgen.shards.reader import open_directory, read_marks
     from synthgen.shards.statistics import merge
 
+    if options.out and not options.out.lower().endswith(".png"):
+        raise InputError(f"{options.out}: the histograms are a PNG; give a name that ends in .png")
     marks = read_marks(open_directory(options.directory))
     if not marks:
         raise InputError(f"{options.directory}: has no finished shard yet; run `synthgen generate` first")
     statistics = merge(mark.statistics for mark in marks)
     print(text(statistics))
     if options.out:
-        draw(statistics, Path(options.out))
+        picture = BytesIO()
+        draw(statistics, picture)
+        _write(options.out, picture.getvalue())
         print(options.out)
     return 0
 
@@ -147,12 +160,15 @@ def replay(options: Namespace) -> int:
     from synthgen import png
     from synthgen.replay import FileIndex
     from synthgen.replay import replay as render
+    from synthgen.shards.directory import OutputDirectory, explained
     from synthgen.shards.reader import read_sample
 
     result = render(read_sample(options.shard, options.key), FileIndex(options.source))
-    folder = Path(options.out)
-    for name, pixels in (("png", result.image), ("mask.png", result.mask), ("normal.png", result.normal)):
-        _write(folder / f"{result.facts.key}.{name}", png.encode(pixels))
+    directory = OutputDirectory(options.out)
+    directory.create()
+    with explained(options.out):
+        for name, pixels in (("png", result.image), ("mask.png", result.mask), ("normal.png", result.normal)):
+            directory.write(f"{result.facts.key}.{name}", png.encode(pixels))
     what = f"{result.facts.key} ({result.facts.method}, {result.facts.outcome})"
     if not result.identical:
         raise RunError(
@@ -165,10 +181,8 @@ def replay(options: Namespace) -> int:
     return 0
 
 
-def _frozen(options: Namespace) -> "Plan":
-    """The plan of the recipe that the options name, with their overrides."""
-    from synthgen.freezing import freeze
-    from synthgen.progress import counted
+def _recipe(options: Namespace) -> "Recipe":
+    """The recipe that the options name, with their overrides."""
     from synthgen.recipe_file import load_recipe
 
     overrides = list(options.set)
@@ -180,20 +194,27 @@ def _frozen(options: Namespace) -> "Plan":
         from synthgen.sources.detect import source_for
 
         recipe = recipe.model_copy(update={"source": source_for(options.source)})
+    return recipe
+
+
+def _frozen(recipe: "Recipe") -> "Plan":
+    """The plan of a recipe, with a progress bar."""
+    from synthgen.freezing import freeze
+    from synthgen.progress import counted
+
     with counted("looking at the images", "images") as progress:
         return freeze(recipe, progress)
 
 
 def _tell_rejected(plan: "Plan") -> None:
+    from synthgen.recipe_yaml import one_line
+
     for file in plan.rejected[:10]:
-        print(f"skipped {file.path}: {file.reason}", file=sys.stderr)
+        print(one_line(f"skipped {file.path}: {file.reason}"), file=sys.stderr)
     if len(plan.rejected) > 10:
         print(f"… and {len(plan.rejected) - 10} more; plan.json lists them all", file=sys.stderr)
     for category, rule in plan.foreground.items():
-        print(
-            f"foreground of {category}: {rule.kind}{': ' if rule.reason else ''}{rule.reason}",
-            file=sys.stderr,
-        )
+        print(f"foreground of {category}: {rule.reason or rule.kind}", file=sys.stderr)
 
 
 def _require(device: str) -> None:
@@ -205,9 +226,17 @@ def _require(device: str) -> None:
         raise InputError("--device cuda: torch finds no CUDA device on this machine; use --device auto")
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: str, data: bytes) -> None:
+    """Write a file that is either whole or not there."""
+    from synthgen.shards.directory import OutputDirectory, explained
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path}: is not a file; choose another --out")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    directory = OutputDirectory(str(target.parent))
+    directory.create()
+    with explained(path):
+        directory.write(target.name, data)

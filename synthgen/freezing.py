@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -44,7 +45,8 @@ def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
     where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
     """
     looks, rejected = _look_at_all(recipe, recipe.source, recipe.source.entries(), progress)
-    looks, rejected = _without_too_small(recipe, looks, rejected)
+    for find_reasons in (_too_small, _of_another_category):
+        looks, rejected = _leave_out(recipe, looks, rejected, find_reasons(recipe, looks))
     if not looks:
         first = f"; the first: {rejected[0].path}: {rejected[0].reason}" if rejected else ""
         raise InputError(f"none of the {len(rejected)} images of the source can be used{first}")
@@ -140,25 +142,40 @@ def _look(source: Source, entry: Entry) -> _Look | RejectedFile:
     return _Look(entry.path, entry.category, sha256(data).hexdigest(), height, width, is_grey(pixels), deep)
 
 
-def _without_too_small(
-    recipe: Recipe, looks: list[_Look], rejected: list[RejectedFile]
+def _leave_out(
+    recipe: Recipe, looks: list[_Look], rejected: list[RejectedFile], reasons: dict[str, str]
 ) -> tuple[list[_Look], list[RejectedFile]]:
-    """Leave out images that are smaller than the part to be cut out of them."""
+    """Reject the images whose paths have a reason."""
+    if reasons and recipe.on_bad_image == "fail":
+        path, reason = next(iter(reasons.items()))
+        raise InputError(f"{path}: {reason}")
+    more = [RejectedFile(path=path, reason=reason) for path, reason in reasons.items()]
+    return [look for look in looks if look.path not in reasons], [*rejected, *more]
+
+
+def _too_small(recipe: Recipe, looks: list[_Look]) -> dict[str, str]:
+    """The images that are smaller than the part to be cut out of them."""
     if recipe.fit != "crop" or recipe.size == "native":
-        return looks, rejected
+        return {}
     height, width = recipe.size
-    small = [look for look in looks if look.height < height or look.width < width]
-    reasons = [
-        RejectedFile(
-            path=look.path,
-            reason=f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be "
-            "cropped; use fit: resize or a smaller size",
-        )
-        for look in small
-    ]
-    if small and recipe.on_bad_image == "fail":
-        raise InputError(f"{reasons[0].path}: {reasons[0].reason}")
-    return [look for look in looks if look not in small], [*rejected, *reasons]
+    return {
+        look.path: f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be "
+        "cropped; use fit: resize or a smaller size"
+        for look in looks
+        if look.height < height or look.width < width
+    }
+
+
+def _of_another_category(recipe: Recipe, looks: list[_Look]) -> dict[str, str]:
+    """The copies of an image of another category: it has one foreground, and one side of the split."""
+    first: dict[str, _Look] = {}
+    for look in looks:
+        first.setdefault(look.sha256, look)
+    return {
+        look.path: f"is a copy of {first[look.sha256].path}, which is of another category; remove one of them"
+        for look in looks
+        if look.category != first[look.sha256].category
+    }
 
 
 def _preparation(recipe: Recipe, looks: list[_Look]) -> Preparation:
@@ -207,6 +224,8 @@ def _split(looks: list[_Look], held_out: float) -> list[NormalImage]:
 def _with_masks(folder: str, images: list[NormalImage], looks: list[_Look]) -> list[NormalImage]:
     """Pin the user's own foreground masks. Raises InputError where one is missing or does not fit."""
     root = Root(folder)
+    with _about("foreground"):
+        root.require_folder()
     paths = pair_masks(folder, [image.path for image in images])
     pinned = []
     for image, look in zip(images, looks, strict=True):
@@ -246,9 +265,19 @@ def _pin_textures(recipe: Recipe) -> tuple[dict[str, list[PinnedFile]], list[Rej
     rejected: list[RejectedFile] = []
     for collection in sorted(set().union(*(each.collections() for each in recipe.synthesizers))):
         source = texture_source(collection)
-        looks, bad = _look_at_all(recipe, source, source.entries(), None)
+        with _about("textures"):
+            looks, bad = _look_at_all(recipe, source, source.entries(), None)
         if not looks:
             raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
         pinned[collection] = [PinnedFile(path=look.path, sha256=look.sha256) for look in looks]
-        rejected += bad
+        rejected += [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad]
     return pinned, rejected
+
+
+@contextmanager
+def _about(subject: str) -> Iterator[None]:
+    """Say in an error of a source that it is not about the normal images."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{subject}: {error}") from error

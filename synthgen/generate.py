@@ -9,7 +9,7 @@ from synthgen.plan import Plan
 from synthgen.recipe_file import dump_recipe
 from synthgen.shards.card import manifest, timm_info, write_card
 from synthgen.shards.directory import OutputDirectory, explained
-from synthgen.shards.mark import Mark, read_mark, shard_name
+from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.reader import read_plan
 from synthgen.shards.statistics import merge
 from synthgen.shards.writer import shard_count, shard_indices
@@ -18,6 +18,10 @@ PLAN_FILE = "plan.json"
 MAX_REJECTED_SHARE = 0.01
 ENOUGH_TO_GIVE_UP = 500
 """Samples after which a run that rejects far too many stops early."""
+MAX_SHARDS = 1_000_000
+"""Shards have names of six digits, which must sort as the numbers do."""
+DESCRIPTIONS = ("recipe.yaml", "README.md", "manifest.json", "_info.json")
+"""What a run writes beside the shards and the plan."""
 
 
 @dataclass(slots=True)
@@ -76,10 +80,19 @@ class Run:
 
 
 def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
-    """Begin or resume a run. Raises InputError where the directory was made by another recipe."""
+    """Begin or resume a run.
+
+    Raises InputError where the directory was made by another recipe or holds what a run would write over.
+    """
+    if shard_count(plan) > MAX_SHARDS:
+        raise InputError(
+            f"{plan.recipe.count} samples would be {shard_count(plan)} shards, and a run has at most "
+            f"{MAX_SHARDS}; give a larger output.shard_size than {plan.recipe.output.shard_size}"
+        )
     directory = OutputDirectory(url)
     directory.create()
-    _refuse_foreign(plan, directory)
+    names = set(directory.names())
+    _refuse_foreign(plan, directory, names)
     directory.remove_leftovers()
     everything = range(shard_count(plan))
     with explained(url):
@@ -87,19 +100,18 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
         directory.write("recipe.yaml", dump_recipe(plan.recipe).encode())
     run = Run(plan, directory, everything if shards is None else shards)
     for shard in everything:
-        mark = _finished(plan, directory, shard)
+        mark = _finished(plan, directory, shard) if mark_name(shard) in names else None
         if mark:
             run.marks[shard] = mark
     return run
 
 
-def _refuse_foreign(plan: Plan, directory: OutputDirectory) -> None:
-    names = directory.names()
+def _refuse_foreign(plan: Plan, directory: OutputDirectory, names: set[str]) -> None:
+    tars = {name for name in names if name.endswith(".tar")}
     if PLAN_FILE not in names:
-        tars = [name for name in names if name.endswith(".tar")]
-        if tars:
+        for name in sorted(tars | names.intersection(DESCRIPTIONS)):
             raise InputError(
-                f"{directory.url}: holds {tars[0]} and no {PLAN_FILE}: not by synthgen; choose another --out"
+                f"{directory.url}: holds {name} and no {PLAN_FILE}: not by synthgen; choose another --out"
             )
         return
     there = read_plan(directory)
@@ -113,6 +125,12 @@ def _refuse_foreign(plan: Plan, directory: OutputDirectory) -> None:
         raise InputError(
             f"{directory.url}: was written with other output settings ({there.recipe.output}); "
             "choose another --out or the same output"
+        )
+    beyond = tars - {shard_name(shard) for shard in range(shard_count(plan))}
+    if beyond:
+        raise InputError(
+            f"{directory.url}: holds {min(beyond)}, and {plan.recipe.count} samples are "
+            f"{shard_count(plan)} shards; ask for the count it was made with, or choose another --out"
         )
 
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -15,6 +16,7 @@ from synthgen.engines.base import Engine, Progress
 from synthgen.errors import RunError, SynthgenError
 from synthgen.pipeline import BATCH_SIZE, Pipeline
 from synthgen.plan import Plan
+from synthgen.recipe import Recipe
 from synthgen.shards.directory import OutputDirectory, explained
 from synthgen.shards.writer import write_shard
 
@@ -59,7 +61,7 @@ class LocalEngine(Engine):
             OutputDirectory(url).remove_leftovers()
 
     def _start(self, plan: Plan, url: str) -> tuple[Connection, BaseProcess]:
-        context = _context(plan)
+        context = _context(plan.recipe)
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_work, args=(theirs, plan, url, self._device, self._batch_size), daemon=True
@@ -85,12 +87,18 @@ class LocalEngine(Engine):
         yield news
 
 
-def _context(plan: Plan) -> ForkServerContext | SpawnContext:
+def start_importing(recipe: Recipe) -> None:
+    """Let the imports that workers will need begin, in another process, while this one freezes the recipe."""
+    if isinstance(_context(recipe), ForkServerContext):
+        forkserver.ensure_running()
+
+
+def _context(recipe: Recipe) -> ForkServerContext | SpawnContext:
     """How processes start: forked off a server that has imported, once, what all of them need."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    heavy = {name for synthesizer in plan.recipe.synthesizers for name in synthesizer.imports}
+    heavy = {name for synthesizer in recipe.synthesizers for name in synthesizer.imports}
     context.set_forkserver_preload([__name__, *sorted(heavy)])
     return context
 

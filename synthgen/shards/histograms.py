@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -52,7 +53,7 @@ def headline(statistics: ShardStatistics) -> str:
     return f"{counted}; {mean}"
 
 
-def draw(statistics: ShardStatistics, path: Path) -> None:
+def draw(statistics: ShardStatistics, file: Path | BinaryIO) -> None:
     """Paint the histograms as a PNG that is WIDTH pixels wide."""
     tables, charts = _tables(statistics), statistics.measured > 0
     top = MARGIN + TITLE + SUBTITLE + 72
@@ -69,7 +70,7 @@ def draw(statistics: ShardStatistics, path: Path) -> None:
         _paint_contrasts(canvas, right, top, statistics.contrasts)
         _paint_heat(canvas, MARGIN, tables_top, statistics.positions)
     _paint_tables(canvas, right if charts else MARGIN, tables_top, tables)
-    image.save(path, "PNG")
+    image.save(file, "PNG")
 
 
 def _tables(statistics: ShardStatistics) -> dict[str, dict[str, int]]:

@@ -21,6 +21,9 @@ from synthgen.recipe_file import dump_recipe
 from tests.recipes import small_recipe
 
 
+SMALL = ["count=96", "size=[64, 64]", "output.shard_size=8"]
+
+
 def sums(directory: Path) -> dict[str, str]:
     """The hashes of all files of a directory."""
     return {file.name: sha256(file.read_bytes()).hexdigest() for file in sorted(directory.iterdir())}
@@ -34,7 +37,7 @@ def generate(plan: Plan, directory: Path, **engine: int) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return synthgen.freeze(small_recipe(count=96, output={"shard_size": 8}))
+    return synthgen.freeze(synthgen.load_recipe("mixed", SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +132,7 @@ def test_a_shard_without_its_mark_or_of_another_size_is_made_again(plan: Plan, t
 
 
 def test_a_larger_count_keeps_the_full_shards(plan: Plan, tmp_path: Path) -> None:
-    smaller = synthgen.freeze(small_recipe(count=20, output={"shard_size": 8}))
+    smaller = synthgen.freeze(synthgen.load_recipe("mixed", [*SMALL, "count=20"]))
     generate(smaller, tmp_path)
     assert open_run(plan, str(tmp_path)).missing == list(range(2, 12))
 
@@ -143,7 +146,9 @@ def test_a_directory_of_another_recipe_is_refused(plan: Plan, tmp_path: Path) ->
 
 
 def test_other_output_settings_are_refused(plan: Plan, tmp_path: Path) -> None:
-    generate(synthgen.freeze(small_recipe(count=2, output={"shard_size": 7})), tmp_path)
+    generate(
+        synthgen.freeze(synthgen.load_recipe("mixed", [*SMALL, "output.shard_size=7", "count=2"])), tmp_path
+    )
     with pytest.raises(InputError, match="other output settings"):
         open_run(plan, str(tmp_path))
 
