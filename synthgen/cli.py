@@ -16,7 +16,7 @@ READER_LEFT = 141
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `synthgen`; exits with 0, 1 for a failed run, 2 for wrong usage or input, 130 after Ctrl-C.
 
-    As of every program, the code is 141 where the reader of the output, such as `head`, left early.
+    The code is 141, as that of other programs, where the reader of the output, such as `head`, left early.
     """
     options = parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str
+    commands: "argparse._SubParsersAction[_Parser]", name: str, does: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -134,7 +134,7 @@ def _command(
 
 
 def _recipe_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str
+    commands: "argparse._SubParsersAction[_Parser]", name: str, does: str
 ) -> argparse.ArgumentParser:
     command = _command(commands, name, does)
     command.add_argument("recipe", type=_path, help="path of a recipe, or the name of a shipped one")

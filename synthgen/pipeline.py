@@ -17,7 +17,7 @@ from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
 
-BATCH_SIZE = 32
+BATCH_SIZE = 128
 BATCH_PIXELS = 2**22
 """Most pixels of a batch's images together: large images are made a few at a time, to bound memory."""
 
@@ -108,7 +108,7 @@ class Pipeline:
         for draft, defect in zip(drafts, synthesizer.make(scenes, params, self._device), strict=True):
             draft.result = composite(draft.scene, defect)
             min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
-            draft.verdict = judge(draft.scene, draft.result, self.plan.recipe.min_contrast, min_overlap)
+            draft.verdict = judge(draft.result, self.plan.recipe.min_contrast, min_overlap)
 
     def _finish(self, draft: Draft) -> Sample:
         facts = self._facts(draft)

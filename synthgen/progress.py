@@ -23,7 +23,9 @@ class _Rate(TextColumn):
         return Text(f"{speed:,.0f} {self._unit}/s" if speed else f"… {self._unit}/s")
 
 
-def _bar(unit: str, *more: TextColumn, transient: bool = False) -> Progress:
+def _bar(unit: str, *more: TextColumn, transient: bool) -> Progress:
+    """A bar; a transient one goes in the end, and is not there at all where it would be written to a file."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -31,14 +33,15 @@ def _bar(unit: str, *more: TextColumn, transient: bool = False) -> Progress:
         _Rate(unit),
         *more,
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=transient,
+        disable=transient and not console.is_interactive,
     )
 
 
 @contextmanager
 def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that tells (done, total); it appears with the first news and goes in the end."""
+    """A bar for work that tells (done, total); it appears with the first news."""
     with _bar(unit, transient=True) as bar:
         task = bar.add_task(what, visible=False)
 
@@ -52,13 +55,9 @@ def follow(run: "Run", engine: "Engine") -> None:
     """Make what is missing of a run and show how it goes."""
     missing = run.missing
     columns = TextColumn("{task.fields[shards]} shards"), TextColumn("{task.fields[rejected]} rejected")
-    with _bar("images", *columns) as bar:
+    with _bar("images", *columns, transient=not missing) as bar:
         task = bar.add_task(
-            run.plan.recipe.name,
-            total=run.samples(missing),
-            visible=bool(missing),
-            shards=f"0/{len(missing)}",
-            rejected=0,
+            run.plan.recipe.name, total=run.samples(missing), shards=f"0/{len(missing)}", rejected=0
         )
         finished = rejected = 0
         for news in run.make(engine):

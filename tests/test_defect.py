@@ -81,7 +81,7 @@ def test_a_defect_off_the_foreground_leaves_the_image_alone() -> None:
     assert result.drawn_pixels == 12
     left, top, right, bottom = result.box
     assert (right - left, bottom - top) == (0, 0)
-    assert judge(place, result, 4, 0).reason == "empty mask"
+    assert judge(result, 4, 0).reason == "empty mask"
 
 
 def pasted(place: Scene, pixels: Pixels) -> Composite:
@@ -91,8 +91,8 @@ def pasted(place: Scene, pixels: Pixels) -> Composite:
 
 def test_a_speck_is_no_defect() -> None:
     place = scene(flat(20, 20, 1))
-    too_small = judge(place, pasted(place, flat(1, MIN_MASK_PIXELS - 1, 1, 200)), 4, 0)
-    large_enough = judge(place, pasted(place, flat(1, MIN_MASK_PIXELS, 1, 200)), 4, 0)
+    too_small = judge(pasted(place, flat(1, MIN_MASK_PIXELS - 1, 1, 200)), 4, 0)
+    large_enough = judge(pasted(place, flat(1, MIN_MASK_PIXELS, 1, 200)), 4, 0)
     assert (too_small.reason, too_small.area_pixels) == ("empty mask", MIN_MASK_PIXELS - 1)
     assert (large_enough.reason, large_enough.area_pixels) == ("", MIN_MASK_PIXELS)
 
@@ -101,23 +101,23 @@ def test_a_speck_is_no_defect() -> None:
 @pytest.mark.parametrize(("change", "reason"), [(4, ""), (-4, ""), (3, "no visible change")])
 def test_a_change_must_be_visible(change: int, reason: str, channels: int) -> None:
     place = scene(flat(20, 20, channels))
-    verdict = judge(place, pasted(place, flat(5, 5, channels, 100 + change)), 4, 0)
+    verdict = judge(pasted(place, flat(5, 5, channels, 100 + change)), 4, 0)
     assert (verdict.reason, verdict.contrast) == (reason, abs(change))
-    assert judge(place, pasted(place, flat(5, 5, channels, 100 + change)), 3, 0).reason == ""
+    assert judge(pasted(place, flat(5, 5, channels, 100 + change)), 3, 0).reason == ""
 
 
 def test_the_least_contrast_can_be_switched_off() -> None:
     place = scene(flat(20, 20, 3))
     unchanged = pasted(place, flat(5, 5, 3))
-    assert judge(place, unchanged, 2, 0).reason == "no visible change"
-    assert judge(place, unchanged, 0, 0).reason == ""
+    assert judge(unchanged, 2, 0).reason == "no visible change"
+    assert judge(unchanged, 0, 0).reason == ""
 
 
 def test_one_changed_channel_is_visible() -> None:
     place = scene(flat(20, 20, 3))
     pixels = flat(4, 4, 3)
     pixels[..., 2] = 106
-    verdict = judge(place, pasted(place, pixels), 4, 0)
+    verdict = judge(pasted(place, pixels), 4, 0)
     assert (verdict.reason, verdict.contrast, verdict.contrast_mean) == ("", 6.0, 2.0)
 
 
@@ -126,9 +126,9 @@ def test_enough_must_lie_on_the_foreground(columns: int, reason: str) -> None:
     foreground = np.zeros((20, 20), np.uint8)
     foreground[:, :columns] = 255
     place = scene(flat(20, 20, 1), foreground)
-    verdict = judge(place, pasted(place, flat(10, 10, 1, 200)), 4, 0.5)
+    verdict = judge(pasted(place, flat(10, 10, 1, 200)), 4, 0.5)
     assert (verdict.reason, verdict.foreground_overlap) == (reason, columns / 10)
-    assert judge(place, pasted(place, flat(10, 10, 1, 200)), 4, 0.4).reason == ""
+    assert judge(pasted(place, flat(10, 10, 1, 200)), 4, 0.4).reason == ""
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -141,7 +141,7 @@ def test_the_verdict_measures_only_inside_the_mask(channels: int) -> None:
     pixels = generator.integers(0, 256, (15, 20, channels), dtype=np.uint8)
     alpha = (generator.random((15, 20)) < 0.4).astype(np.uint8) * 200
     result = composite(place, Defect(9, 4, pixels, alpha))
-    verdict = judge(place, result, 4, 0)
+    verdict = judge(result, 4, 0)
 
     lab = [rgb2lab(np.broadcast_to(picture, (24, 36, 3))) for picture in (image, result.image)]
     changes, largest, colour = [], [], []
@@ -163,7 +163,7 @@ def test_of_a_large_mask_the_colour_difference_is_that_of_a_regular_sample() -> 
     image, pixels = cloudy((90, 100, 3), 3), cloudy((80, 90, 3), 4)
     place = scene(image)
     result = composite(place, Defect(5, 5, pixels, np.full((80, 90), 255, np.uint8)))
-    verdict = judge(place, result, 4, 0)
+    verdict = judge(result, 4, 0)
     everywhere = deltaE_cie76(rgb2lab(image), rgb2lab(result.image))[result.mask > 0]
     assert verdict.area_pixels == 7200 > 3 * LAB_PIXELS
     assert verdict.contrast_lab == pytest.approx(everywhere[::4].mean(), abs=0.01)

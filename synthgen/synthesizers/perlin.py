@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.defect import Defect
+from synthgen.defect import Defect, whole_pixels
 from synthgen.ranges import PositiveShareRange
 from synthgen.regions.perlin_mask import AnyPerlinShape, LatticeShape, PerlinMask, perlin_masks
 from synthgen.scene import Pixels, Scene
@@ -62,8 +62,3 @@ class PerlinSynthesizer(Synthesizer[P]):
         region = mask[top : top + height, left : left + width]
         alpha = np.where(region, np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
         return Defect(left, top, pixels, alpha)
-
-
-def whole_pixels(image: Pixels) -> npt.NDArray[np.void]:
-    """A contiguous (…, C) image as a list of pixels of C bytes each, which moves faster than rows of C."""
-    return image.reshape(-1, image.shape[-1]).view(np.dtype((np.void, image.shape[-1])))[:, 0]

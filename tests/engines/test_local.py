@@ -20,7 +20,6 @@ from synthgen.plan import Plan
 from synthgen.recipe_file import dump_recipe
 from tests.recipes import small_recipe
 
-
 SMALL = ["count=96", "size=[64, 64]", "output.shard_size=8"]
 
 

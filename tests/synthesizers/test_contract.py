@@ -113,7 +113,7 @@ def first_attempts(row: str, where: str) -> list[Made]:
     made = []
     for scene, numbers, defect in zip(among, params, defects, strict=True):
         result = composite(scene, defect)
-        made.append(Made(scene, numbers, defect, result, judge(scene, result, 4.0, method.min_overlap)))
+        made.append(Made(scene, numbers, defect, result, judge(result, 4.0, method.min_overlap)))
     return made
 
 
@@ -240,7 +240,7 @@ def test_most_first_attempts_are_accepted_at_256(row: str) -> None:
     method, peers = synthesizer(row), scenes("object", 256, 256, 3, count=2)
     params = [method.draw(stream(index), peers[0]) for index in range(40)]
     results = [composite(peers[0], defect) for defect in make(method, [peers[0]] * 40, params)]
-    reasons = [judge(peers[0], result, 4.0, method.min_overlap).reason for result in results]
+    reasons = [judge(result, 4.0, method.min_overlap).reason for result in results]
     assert reasons.count("") >= 0.9 * len(reasons), reasons
 
 

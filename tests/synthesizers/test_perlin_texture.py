@@ -37,7 +37,7 @@ def test_the_whole_mask_is_in_the_defect(name: str, where: str) -> None:
         whole[defect.top :, defect.left :][: defect.alpha.shape[0], : defect.alpha.shape[1]] = defect.alpha
         assert np.array_equal(whole > 0, mask > 0)
         assert set(np.unique(defect.alpha)) <= {0, round(255 * params.delta)}
-        verdict = judge(scene, composite(scene, defect), 0, 0)
+        verdict = judge(composite(scene, defect), 0, 0)
         if verdict.area_pixels >= 8:
             assert verdict.foreground_overlap == round(on_foreground / np.count_nonzero(mask), 6)
         seen_off_foreground |= on_foreground < np.count_nonzero(mask)
