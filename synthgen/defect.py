@@ -1,6 +1,7 @@
 """A defect, the one compositor that writes it into an image, and the judge of label truth."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -31,19 +32,42 @@ class Defect:
     alpha: Pixels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Composite:
-    """An image with the defect written in. ``box`` is the mask's bounding box (left, top, right, bottom)."""
+    """An image with the defect written in; whole image and mask are put together when they are asked for."""
 
-    image: Pixels
-    mask: Pixels
+    scene: Scene
     box: tuple[int, int, int, int]
+    """The mask's bounding box (left, top, right, bottom)."""
+    pixels: Pixels
+    """The image inside the box (h, w, C)."""
+    alpha: Pixels
+    """The alpha inside the box (h, w), clipped to the foreground."""
     before: Pixels
     """The normal pixels under the mask, (N, C), row by row."""
     after: Pixels
     """The pixels that replaced them, (N, C)."""
     drawn_pixels: int
     """Mask pixels before clipping to the foreground."""
+
+    @cached_property
+    def image(self) -> Pixels:
+        """The anomalous image (H, W, C)."""
+        image = self.scene.image.copy()
+        image[self._region] = self.pixels
+        return image
+
+    @cached_property
+    def mask(self) -> Pixels:
+        """The mask (H, W), 0 or 255."""
+        mask = np.zeros(self.scene.image.shape[:2], np.uint8)
+        mask[self._region] = np.where(self.alpha, np.uint8(255), np.uint8(0))
+        return mask
+
+    @property
+    def _region(self) -> tuple[slice, slice]:
+        left, top, right, bottom = self.box
+        return slice(top, bottom), slice(left, right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +110,16 @@ def composite(scene: Scene, defect: Defect) -> Composite:
     left, top = left + defect.left, top + defect.top
     region = (slice(top, top + height), slice(left, left + width))
 
-    visible = np.ascontiguousarray(clipped[inner])
-    inside = np.flatnonzero(visible > 0)  # far faster on booleans
-    changed = scene.image[region].copy()
-    before = _taken(changed, inside)
+    alpha = np.ascontiguousarray(clipped[inner])
+    inside = np.flatnonzero(alpha > 0)  # far faster on booleans
+    pixels = scene.image[region].copy()
+    before = _taken(pixels, inside)
     anomaly = _taken(np.ascontiguousarray(defect.pixels[inner]), inside)
-    after = blend(anomaly, before, visible.ravel().take(inside))
-
-    image = scene.image.copy()
-    mask = np.zeros(image.shape[:2], np.uint8)
+    after = blend(anomaly, before, alpha.ravel().take(inside))
     if len(inside):
-        whole_pixels(changed)[inside] = whole_pixels(after)
-        image[region] = changed
-        mask[region] = np.where(visible, np.uint8(255), np.uint8(0))
+        whole_pixels(pixels)[inside] = whole_pixels(after)
     drawn = cv2.countNonZero(defect.alpha)
-    return Composite(image, mask, (left, top, left + width, top + height), before, after, drawn)
+    return Composite(scene, (left, top, left + width, top + height), pixels, alpha, before, after, drawn)
 
 
 def whole_pixels(image: Pixels) -> npt.NDArray[np.void]:

@@ -17,7 +17,7 @@ from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
 
-BATCH_SIZE = 128
+BATCH_SIZE = 32
 BATCH_PIXELS = 2**22
 """Most pixels of a batch's images together: large images are made a few at a time, to bound memory."""
 

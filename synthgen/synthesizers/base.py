@@ -1,7 +1,7 @@
 """What every synthesizer is: a record of ranges that draws numbers, and makes defects from numbers alone."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,8 +65,11 @@ class Synthesizer(BaseModel, Generic[P]):
 
     @classmethod
     @abstractmethod
-    def make(cls, scenes: Sequence[Scene], params: Sequence[P], device: str) -> list[Defect]:
-        """Make one defect for each scene. ``device`` is where heavy fields and networks run."""
+    def make(cls, scenes: Sequence[Scene], params: Sequence[P], device: str) -> Iterable[Defect]:
+        """Make one defect for each scene, in their order. ``device`` is where heavy fields and networks run.
+
+        They may be made one after the other while the caller takes them, which keeps a batch small.
+        """
 
     @classmethod
     def parse_params(cls, text: str) -> Params:

@@ -1,6 +1,6 @@
 """Cutout: a rectangle of one colour (DeVries and Taylor, 2017; the baseline of CutPaste, table 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -54,9 +54,9 @@ class Cutout(Synthesizer[CutoutParams]):
         return list(scene.mean_colour)
 
     @classmethod
-    def make(cls, scenes: Sequence[Scene], params: Sequence[CutoutParams], device: str) -> list[Defect]:
+    def make(cls, scenes: Sequence[Scene], params: Sequence[CutoutParams], device: str) -> Iterable[Defect]:
         """Fill the rectangles."""
-        return [_rectangle(numbers) for numbers in params]
+        return map(_rectangle, params)
 
 
 def _rectangle(params: CutoutParams) -> Defect:

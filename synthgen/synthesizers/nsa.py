@@ -3,7 +3,7 @@
 The label is the real change: what Poisson blending left as it was is not in the mask.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import cv2
@@ -103,9 +103,9 @@ class Nsa(Synthesizer[NsaParams]):
         return min(max(round(2 * share * length), MIN_SIDE), length - 2)
 
     @classmethod
-    def make(cls, scenes: Sequence[Scene], params: Sequence[NsaParams], device: str) -> list[Defect]:
+    def make(cls, scenes: Sequence[Scene], params: Sequence[NsaParams], device: str) -> Iterable[Defect]:
         """Blend the patches; OpenCV's Poisson solver runs on the CPU whatever the device."""
-        return [_blended(scene, numbers) for scene, numbers in zip(scenes, params, strict=True)]
+        return map(_blended, scenes, params)
 
 
 def _blended(scene: Scene, params: NsaParams) -> Defect:

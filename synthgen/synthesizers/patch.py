@@ -1,7 +1,7 @@
 """What all methods share that cut a patch out of a normal image and put it somewhere else."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -77,9 +77,9 @@ class PatchSynthesizer(Synthesizer[PatchParams]):
         )
 
     @classmethod
-    def make(cls, scenes: Sequence[Scene], params: Sequence[PatchParams], device: str) -> list[Defect]:
+    def make(cls, scenes: Sequence[Scene], params: Sequence[PatchParams], device: str) -> Iterable[Defect]:
         """Cut, jitter, turn; patches are small, so this is done on the CPU whatever the device."""
-        return [cls._patch(scene, numbers) for scene, numbers in zip(scenes, params, strict=True)]
+        return map(cls._patch, scenes, params)
 
     @classmethod
     def _patch(cls, scene: Scene, params: PatchParams) -> Defect:

@@ -1,7 +1,7 @@
 """What the methods share that show something else through a Perlin mask."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import cv2
@@ -38,14 +38,11 @@ class PerlinSynthesizer(Synthesizer[P]):
         """The pixels (N, C) uint8 that show through the mask, at positions counted row by row."""
 
     @classmethod
-    def make(cls, scenes: Sequence[Scene], params: Sequence[P], device: str) -> list[Defect]:
+    def make(cls, scenes: Sequence[Scene], params: Sequence[P], device: str) -> Iterable[Defect]:
         """Cut the masks in one batch on the device, then make each picture."""
         height, width = scenes[0].image.shape[:2]
         masks = perlin_masks([numbers.mask for numbers in params], height, width, device)
-        return [
-            cls._through(mask, scene, numbers)
-            for mask, scene, numbers in zip(masks, scenes, params, strict=True)
-        ]
+        return map(cls._through, masks, scenes, params)
 
     @classmethod
     def _through(cls, mask: Pixels, scene: Scene, params: P) -> Defect:

@@ -95,7 +95,7 @@ def stream(index: int, seed: int = 11, attempt: int = 0) -> Stream:
 
 
 def make(method: Synthesizer[Any], among: Sequence[Scene], params: Sequence[Params]) -> list[Defect]:
-    return type(method).make(among, params, "cpu")
+    return list(type(method).make(among, params, "cpu"))
 
 
 @cache

@@ -31,7 +31,7 @@ def test_the_rectangle_has_that_colour(where: str) -> None:
     scene = place(where)[1]
     for index in range(10):
         params = Cutout(fill="random", area=(0.1, 0.1)).draw(stream(index), scene)
-        result = composite(scene, Cutout.make([scene], [params], "cpu")[0])
+        result = composite(scene, next(iter(Cutout.make([scene], [params], "cpu"))))
         box, inside = params.target, params.target.of(scene.foreground) > 0
         assert box.width * box.height == pytest.approx(0.1 * scene.foreground.size, rel=0.12)
         assert (box.of(result.image)[inside] == params.colour).all()

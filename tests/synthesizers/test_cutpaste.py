@@ -126,7 +126,7 @@ def test_a_category_of_one_image_takes_its_own() -> None:
     scene = Scene(alone.sha256, alone.category, alone.kind, alone.image, alone.foreground, library)
     params = CutPaste(patch_from="other").draw(stream(0), scene)
     assert params.patch_sha256 == alone.sha256
-    assert len(CutPaste.make([scene], [params], "cpu")) == 1
+    assert len(list(CutPaste.make([scene], [params], "cpu"))) == 1
 
 
 @pytest.mark.parametrize("delta", [1.0, 0.5, 0.2, 0.001])

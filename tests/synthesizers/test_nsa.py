@@ -270,20 +270,24 @@ def test_the_clone_follows_the_params() -> None:
     on = Scene(scene.sha256, "texture", "texture", scene.image, scene.foreground, library)
     box = Box(left=20, top=10, width=30, height=25)
     blended = {
-        clone: Nsa.make(
-            [on],
-            [
-                NsaParams.model_validate(
-                    {
-                        "delta": 1,
-                        "patch_sha256": "flat",
-                        "clone": clone,
-                        "patches": [{"cut": box, "target": box}],
-                    }
+        clone: next(
+            iter(
+                Nsa.make(
+                    [on],
+                    [
+                        NsaParams.model_validate(
+                            {
+                                "delta": 1,
+                                "patch_sha256": "flat",
+                                "clone": clone,
+                                "patches": [{"cut": box, "target": box}],
+                            }
+                        )
+                    ],
+                    "cpu",
                 )
-            ],
-            "cpu",
-        )[0].pixels
+            )
+        ).pixels
         for clone in ("normal", "mixed")
     }
     inner = slice(7, -7), slice(7, -7)

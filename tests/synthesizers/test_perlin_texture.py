@@ -50,7 +50,7 @@ def test_without_augmenters_the_texture_itself_shows(where: str) -> None:
     method = PerlinTexture(augmenters=0, delta=(1, 1), mask=LatticeShape(threshold=0.2))
     for index in range(8):
         params = method.draw(stream(index), scene)
-        result = composite(scene, PerlinTexture.make([scene], [params], "cpu")[0])
+        result = composite(scene, next(iter(PerlinTexture.make([scene], [params], "cpu"))))
         texture = scene.library.texture(params.texture_sha256, scene.image.shape)
         assert np.array_equal(result.image[result.mask > 0], texture[result.mask > 0])
 
@@ -84,7 +84,7 @@ def test_an_opacity_close_to_0_keeps_the_mask() -> None:
         scene = place("RGB texture 48x96")[0]
         params = METHODS[name]().draw(stream(2), scene)
         faint, whole = (
-            METHODS[name].make([scene], [params.model_copy(update={"delta": delta})], "cpu")[0]
+            next(iter(METHODS[name].make([scene], [params.model_copy(update={"delta": delta})], "cpu")))
             for delta in (0.001, 1.0)
         )
         assert whole.alpha.any()
