@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from synthgen.errors import RunError, SynthgenError
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _unexpected(error: Exception) -> RunError:
     """One sentence about what no command expected."""
     if isinstance(error, OSError):
-        _discard_output()
+        if error.filename is None:
+            _discard_output()
         return RunError(f"{error.filename or 'the output'}: {error.strerror or error}")
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return RunError(f"unexpected {what}; this is a bug, and --debug shows where")
@@ -54,7 +56,7 @@ def _unexpected(error: Exception) -> RunError:
 
 def _discard_output() -> None:
     """See that what still waits to be written does not fail once more, loudly, when Python exits."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    with suppress(io.UnsupportedOperation):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -14,7 +14,7 @@ MIN_MASK_PIXELS = 8
 """A smaller mask is a speck that survived clipping, not a defect that anyone could be asked to find."""
 
 
-LAB_PIXELS = 2048
+LAB_PIXELS = 1024
 """Pixels over which the colour difference is averaged: enough for a mean within a few percent."""
 
 

@@ -74,7 +74,7 @@ class Facts(BaseModel):
     contrast_mean: float
     """Mean over the mask and the channels of the absolute change, grey levels."""
     contrast_lab: float
-    """Mean CIE 1976 colour difference (Lab, D65) of at most 2,048 pixels, evenly spaced in the mask."""
+    """Mean CIE 1976 colour difference (Lab, D65) of at most 1,024 pixels, evenly spaced in the mask."""
     foreground_kind: Literal["texture", "object"]
     """``texture``: everything is foreground; ``object``: a rule or a mask finds the product."""
     foreground_area: float

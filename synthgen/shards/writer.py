@@ -9,12 +9,13 @@ from synthgen.pipeline import Pipeline
 from synthgen.plan import Plan
 from synthgen.sample import FORMAT_VERSION, Facts
 from synthgen.shards import tar
-from synthgen.shards.directory import OutputDirectory
+from synthgen.shards.directory import OutputDirectory, start_writing_back
 from synthgen.shards.encode import encode, extensions
 from synthgen.shards.mark import Mark, mark_name, shard_name
 from synthgen.shards.statistics import ShardStatistics
 
 SAMPLES_PER_REPORT = 16
+WRITE_BACK_BYTES = 8 * 1024 * 1024
 
 
 def shard_count(plan: Plan) -> int:
@@ -34,7 +35,7 @@ def write_shard(
     """Make and write one shard and its mark; ``made`` is told the number of samples since its last call."""
     plan = pipeline.plan
     indices, names = shard_indices(plan, shard), extensions(plan.recipe.output)
-    digest, position = sha256(), 0
+    digest, position, written_back = sha256(), 0, 0
     places: list[list[int]] = []
     facts: list[Facts] = []
     with directory.open_for_writing(shard_name(shard)) as file:
@@ -51,6 +52,9 @@ def write_shard(
             file.write(block)
             places.append(place)
             facts.append(sample.facts)
+            if position - written_back >= WRITE_BACK_BYTES:
+                start_writing_back(file, written_back, position)
+                written_back = position
             if len(facts) % SAMPLES_PER_REPORT == 0:
                 made(SAMPLES_PER_REPORT)
         digest.update(tar.END_OF_ARCHIVE)
