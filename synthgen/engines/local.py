@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -89,8 +89,7 @@ class LocalEngine(Engine):
 
 def start_importing(recipe: Recipe) -> None:
     """Let the imports that workers will need begin, in another process, while this one freezes the recipe."""
-    if isinstance(_context(recipe), ForkServerContext):
-        forkserver.ensure_running()
+    _context(recipe)
 
 
 def _context(recipe: Recipe) -> ForkServerContext | SpawnContext:
@@ -100,7 +99,18 @@ def _context(recipe: Recipe) -> ForkServerContext | SpawnContext:
     context = multiprocessing.get_context("forkserver")
     heavy = {name for synthesizer in recipe.synthesizers for name in synthesizer.imports}
     context.set_forkserver_preload([__name__, *sorted(heavy)])
+    _start_server()
     return context
+
+
+def _start_server() -> None:
+    """Start the server deaf to Ctrl-C, which reaches the whole group: imports would answer by a traceback."""
+    resource_tracker.ensure_running()  # first, because it ends by letting Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size: int) -> None:
