@@ -61,7 +61,7 @@ class Composite:
     def mask(self) -> Pixels:
         """The mask (H, W), 0 or 255."""
         mask = np.zeros(self.scene.image.shape[:2], np.uint8)
-        mask[self._region] = np.where(self.alpha, np.uint8(255), np.uint8(0))
+        mask[self._region] = (self.alpha > 0).view(np.uint8) * np.uint8(255)
         return mask
 
     @property

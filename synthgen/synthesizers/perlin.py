@@ -56,6 +56,6 @@ class PerlinSynthesizer(Synthesizer[P]):
         pixels = np.zeros((height, width, scene.image.shape[2]), np.uint8)
         in_box = (rows - top) * width + (columns - left)
         whole_pixels(pixels)[in_box] = whole_pixels(cls.anomaly(scene, params, positions))
-        region = mask[top : top + height, left : left + width]
-        alpha = np.where(region, np.uint8(max(1, round(255 * params.delta))), np.uint8(0))
+        region = mask[top : top + height, left : left + width] > 0
+        alpha = region.view(np.uint8) * np.uint8(max(1, round(255 * params.delta)))
         return Defect(left, top, pixels, alpha)

@@ -142,7 +142,7 @@ def generate_rate(options: argparse.Namespace, method: str, image_format: str) -
         memory = PeakMemory(process.pid)
         while process.poll() is None:
             memory.look()
-            time.sleep(0.2)
+            time.sleep(1)
         seconds = time.perf_counter() - start
         if process.returncode or not (Path(folder) / "manifest.json").exists():
             raise SystemExit(f"{' '.join(command)} failed")
