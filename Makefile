@@ -36,7 +36,7 @@ format: $(INSTALLED)  ## let ruff format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED)  ## speed against OpenCV's encoder, on this machine
+bench: $(INSTALLED)  ## speed beside OpenCV's encoder, on this machine (20 minutes)
 	$(BIN)/python -m tests.benchmarks.generate
 
 clean:  ## remove the demo's output and caches; the environment stays

@@ -93,6 +93,12 @@ def generate(options: Namespace) -> int:
     if options.shards and options.shards[-1] >= total:
         raise InputError(f"--shards {options.shards[-1]}: the recipe has {total} shards, 0 to {total - 1}")
     run = open_run(plan, options.out, options.shards)
+    if run.other_versions:
+        print(
+            f"note: {len(run.other_versions)} shards, such as {run.other_versions[0]}, were made with other "
+            "versions of the libraries; delete their marks (.json) to make them again",
+            file=sys.stderr,
+        )
     engine = LocalEngine(options.workers or len(os.sched_getaffinity(0)), options.device)
     missing = run.missing
     if len(missing) < len(run.shards):

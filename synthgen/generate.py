@@ -12,7 +12,7 @@ from synthgen.shards.directory import OutputDirectory, explained
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.reader import read_plan
 from synthgen.shards.statistics import merge
-from synthgen.shards.writer import shard_count, shard_indices
+from synthgen.shards.writer import shard_count, shard_indices, versions
 
 PLAN_FILE = "plan.json"
 MAX_REJECTED_SHARE = 0.01
@@ -38,6 +38,11 @@ class Run:
     def missing(self) -> list[int]:
         """The asked-for shards without a mark."""
         return [shard for shard in self.shards if shard not in self.marks]
+
+    @property
+    def other_versions(self) -> list[str]:
+        """The finished shards that were made with other library versions than those installed now."""
+        return [mark.shard for mark in self.marks.values() if mark.versions != versions()]
 
     def samples(self, shards: Sequence[int]) -> int:
         """How many samples some shards have together."""

@@ -931,6 +931,17 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(here: Path, run: Run) -> 
     assert sums(here / "out") == sums(here / "undisturbed")
 
 
+def test_ctrl_c_while_the_workers_still_import_is_one_line(here: Path) -> None:
+    command = [*COMMAND, "generate", "perlin-texture", "--out", "out"]
+    stopped = subprocess.Popen(command, cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(0.8)
+    os.killpg(stopped.pid, signal.SIGINT)
+    _, err = stopped.communicate(timeout=30)
+    assert stopped.returncode == 130
+    assert "Traceback" not in err
+    assert err.strip().splitlines()[-1] == "synthgen: stopped; run the same command again to go on"
+
+
 def test_debug_shows_the_traceback(here: Path) -> None:
     result = process("check", "none.yaml", "--debug", cwd=here)
     assert result.returncode == 1

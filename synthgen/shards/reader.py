@@ -141,7 +141,9 @@ def samples_in(stream: IO[bytes], name: str) -> Iterator[RawSample]:
                 archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header
     except (tarfile.TarError, EOFError) as error:
         place = f"after sample {current.key}" if current else "at its start"
-        raise InputError(f"{name} is damaged {place} ({error}); generate it again") from error
+        raise InputError(
+            f"{name} is damaged {place} ({error}); delete its mark (.json) and generate it again"
+        ) from error
     if current:
         yield current
 

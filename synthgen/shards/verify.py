@@ -86,7 +86,7 @@ class Report:
             *(f"note: {remark}" for remark in self.remarks),
             *(f"problem: {problem}" for problem in self.problems),
             *([f"… and {unlisted} more problems"] if unlisted else []),
-            "everything is as it should be"
+            ("what was checked is as it should be" if self.unchecked else "everything is as it should be")
             if self.ok
             else f"{self.problem_count} problem{'s' if self.problem_count > 1 else ''} found",
         ]

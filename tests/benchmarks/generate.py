@@ -39,10 +39,11 @@ def main() -> None:
     )
     parser.add_argument("--source", help="folder of normal images (default: the built-in textures)")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--formats", nargs="+", default=["png", "jpg"], choices=["png", "jpg"])
     options = parser.parse_args()
     print(describe())
     print(f"source    {options.source or ', '.join(BUILT_IN)}; {options.count} samples each\n")
-    for image_format in ("png", "jpg"):
+    for image_format in options.formats:
         print_pipelines(options, image_format)
     print_synthesis(options)
     print(f"\n`synthgen --help`: {help_seconds():.2f} s")
