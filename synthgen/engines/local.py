@@ -1,5 +1,6 @@
 """The local engine: this machine's cores, one process each, every process makes whole shards."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -121,6 +122,8 @@ def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size:
     try:
         with explained(url):
             pipeline, directory = Pipeline(plan, _chosen(device, plan), batch_size), OutputDirectory(url)
+            # Samples make no cycles: what was imported need not be searched for them over and over.
+            gc.freeze()
             while (shard := connection.recv()) is not None:
                 mark = write_shard(
                     directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
