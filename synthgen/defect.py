@@ -13,7 +13,6 @@ from synthgen.scene import Pixels, Scene
 MIN_MASK_PIXELS = 8
 """A smaller mask is a speck that survived clipping, not a defect that anyone could be asked to find."""
 
-
 LAB_PIXELS = 1024
 """Pixels over which the colour difference is averaged: enough for a mean within a few percent."""
 

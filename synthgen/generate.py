@@ -10,11 +10,10 @@ from synthgen.recipe_file import dump_recipe
 from synthgen.shards.card import manifest, timm_info, write_card
 from synthgen.shards.directory import OutputDirectory, explained
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
-from synthgen.shards.reader import read_plan
+from synthgen.shards.reader import PLAN_NAME, read_plan
 from synthgen.shards.statistics import merge
 from synthgen.shards.writer import shard_count, shard_indices, versions
 
-PLAN_FILE = "plan.json"
 MAX_REJECTED_SHARE = 0.01
 ENOUGH_TO_GIVE_UP = 500
 """Samples after which a run that rejects far too many stops early."""
@@ -101,7 +100,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
     directory.remove_leftovers()
     everything = range(shard_count(plan))
     with explained(url):
-        directory.write(PLAN_FILE, plan.model_dump_json().encode())
+        directory.write(PLAN_NAME, plan.model_dump_json().encode())
         directory.write("recipe.yaml", dump_recipe(plan.recipe).encode())
     run = Run(plan, directory, everything if shards is None else shards)
     for shard in everything:
@@ -113,10 +112,10 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
 
 def _refuse_foreign(plan: Plan, directory: OutputDirectory, names: set[str]) -> None:
     tars = {name for name in names if name.endswith(".tar")}
-    if PLAN_FILE not in names:
+    if PLAN_NAME not in names:
         for name in sorted(tars | names.intersection(DESCRIPTIONS)):
             raise InputError(
-                f"{directory.url}: holds {name} and no {PLAN_FILE}: not by synthgen; choose another --out"
+                f"{directory.url}: holds {name} and no {PLAN_NAME}: not by synthgen; choose another --out"
             )
         return
     there = read_plan(directory)
