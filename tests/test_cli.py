@@ -904,13 +904,17 @@ def test_a_full_disk_behind_the_output_is_one_line(here: Path) -> None:
     Result(result.returncode, "", result.stderr).assert_refused("No space left on device", code=1)
 
 
+HEARS_CTRL_C = ("env", "--default-signal=INT")
+"""Undoes what a shell does to the processes that it starts in the background: they ignore SIGINT."""
+
+
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(here: Path, run: Run) -> None:
     (here / "r.yaml").write_text(
         RECIPE.replace("count: 6", "count: 600").replace("cutpaste", "nsa").replace("_size: 3", "_size: 20")
     )
     generate = ("generate", "r.yaml", "--workers", "2", "--out")
     stopped = subprocess.Popen(
-        [*COMMAND, *generate, "out"],
+        [*HEARS_CTRL_C, *COMMAND, *generate, "out"],
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -932,8 +936,14 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(here: Path, run: Run) -> 
 
 
 def test_ctrl_c_while_the_workers_still_import_is_one_line(here: Path) -> None:
-    command = [*COMMAND, "generate", "perlin-texture", "--out", "out"]
-    stopped = subprocess.Popen(command, cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = [*HEARS_CTRL_C, *COMMAND, "generate", "perlin-texture", "--out", "out"]
+    stopped = subprocess.Popen(
+        command,
+        cwd=here,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     time.sleep(0.8)
     os.killpg(stopped.pid, signal.SIGINT)
     _, err = stopped.communicate(timeout=30)
