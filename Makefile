@@ -14,15 +14,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED)  ## 240 samples with every synthesizer, verified, with a contact sheet
+demo: $(INSTALLED)  ## 300 samples with every synthesizer, verified, with contact sheets
 	@$(BIN)/synthgen generate quickstart --out $(DEMO)/shards
 	@$(BIN)/synthgen verify $(DEMO)/shards
 	@$(BIN)/synthgen preview quickstart -n 240 --contact --out $(DEMO)/contact-sheet.png
 	@$(BIN)/synthgen preview quickstart --out $(DEMO)/preview.png
+	@$(BIN)/synthgen generate sdas-quickstart --out $(DEMO)/sdas-shards
+	@$(BIN)/synthgen verify $(DEMO)/sdas-shards
+	@$(BIN)/synthgen preview sdas-quickstart --out $(DEMO)/sdas-preview.png
 	@$(BIN)/synthgen readers $(DEMO)/shards
-	@echo "shards         $(DEMO)/shards"
+	@echo "shards         $(DEMO)/shards, $(DEMO)/sdas-shards"
 	@echo "contact sheet  $(DEMO)/contact-sheet.png"
-	@echo "preview        $(DEMO)/preview.png"
+	@echo "preview        $(DEMO)/preview.png, $(DEMO)/sdas-preview.png"
 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/python -m pytest
@@ -36,8 +39,9 @@ format: $(INSTALLED)  ## let ruff format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED)  ## speed beside OpenCV's encoder, on this machine (20 minutes)
+bench: $(INSTALLED)  ## speed of whole runs beside an encoder, and of diffusion, on this machine (25 minutes)
 	$(BIN)/python -m tests.benchmarks.generate
+	$(BIN)/python -m tests.benchmarks.diffusion
 
 clean:  ## remove the demo's output and caches; the environment stays
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache

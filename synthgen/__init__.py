@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthgen.dataset import AnomalyDataset
+    from synthgen.diffusion.model import load_model
     from synthgen.freezing import freeze
     from synthgen.plan import Plan
     from synthgen.recipe import Recipe
@@ -20,10 +21,11 @@ _HOMES = {
     "Recipe": "synthgen.recipe",
     "Sample": "synthgen.sample",
     "freeze": "synthgen.freezing",
+    "load_model": "synthgen.diffusion.model",
     "load_recipe": "synthgen.recipe_file",
 }
 
-__all__ = ["AnomalyDataset", "Facts", "Plan", "Recipe", "Sample", "freeze", "load_recipe"]
+__all__ = ["AnomalyDataset", "Facts", "Plan", "Recipe", "Sample", "freeze", "load_model", "load_recipe"]
 
 
 def __getattr__(name: str) -> Any:

@@ -124,7 +124,39 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--out", type=_path, required=True, help="directory for the image, mask and normal image"
     )
+    _sdas_commands(commands)
     return root
+
+
+def _sdas_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    does = "train a diffusion model on normal images, for the sdas methods"
+    group = commands.add_parser("sdas", help=does, description=does[0].upper() + does[1:] + ".")
+    below = group.add_subparsers(dest="below", required=True, metavar="COMMAND")
+    train = _command(below, "train", "train a diffusion model; resumes by itself")
+    train.add_argument("source", type=_path, help="folder or URL of normal images, or builtin")
+    train.add_argument("--out", type=_path, required=True, help="the model's directory")
+    train.add_argument("--preset", choices=["tiny", "small", "base", "adm"], help="network (default: tiny)")
+    train.add_argument("--size", type=_positive, help="side of the model's images, pixels (default: 64)")
+    train.add_argument("--steps", type=_positive, default=5000, help="updates (default: %(default)s)")
+    train.add_argument("--batch", type=_positive, help="images of an update (default: the preset's)")
+    train.add_argument("--categories", type=_names, help="only these categories, such as bottle,cable")
+    train.add_argument(
+        "--init-from",
+        type=_path,
+        metavar="PATH-OR-HUB-ID",
+        help="begin with the weights of this diffusers model instead of random ones",
+    )
+    train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="A=B", help="any other setting, such as flips=both"
+    )
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if not names:
+        raise argparse.ArgumentTypeError(f"expected names such as bottle,cable, found {text!r}")
+    return names
 
 
 def _command(

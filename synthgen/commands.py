@@ -75,14 +75,12 @@ def preview(options: Namespace) -> int:
 
 def generate(options: Namespace) -> int:
     """Write the shards of a recipe."""
-    import os
-
     from synthgen.engines.local import LocalEngine, start_importing
     from synthgen.generate import open_run
     from synthgen.progress import follow
     from synthgen.shards.writer import shard_count
 
-    _require(options.device)
+    require_device(options.device)
     if options.out.startswith("memory:"):
         raise InputError(f"{options.out}: is seen by one process, and several write; give a directory or URL")
     recipe = _recipe(options)
@@ -99,7 +97,7 @@ def generate(options: Namespace) -> int:
             "versions of the libraries; delete their marks (.json) to make them again",
             file=sys.stderr,
         )
-    engine = LocalEngine(options.workers or len(os.sched_getaffinity(0)), options.device)
+    engine = LocalEngine(options.workers, options.device)
     missing = run.missing
     if len(missing) < len(run.shards):
         print(
@@ -223,7 +221,14 @@ def _tell_rejected(plan: "Plan") -> None:
         print(f"foreground of {category}: {rule.reason or rule.kind}", file=sys.stderr)
 
 
-def _require(device: str) -> None:
+def sdas(options: Namespace) -> int:
+    """Do one of the commands below `synthgen sdas`."""
+    from synthgen import sdas_commands
+
+    return int(getattr(sdas_commands, options.below)(options))
+
+
+def require_device(device: str) -> None:
     if device != "cuda":
         return
     import torch

@@ -121,6 +121,20 @@ def composite(scene: Scene, defect: Defect) -> Composite:
     return Composite(scene, (left, top, left + width, top + height), pixels, alpha, before, after, drawn)
 
 
+def full_frame(scene: Scene, defect: Defect) -> Composite:
+    """A picture in place of the whole scene, which is no pair to it: nothing is blended or clipped."""
+    height, width, _ = defect.pixels.shape
+    whole = whole_pixels(np.ascontiguousarray(defect.pixels)).view(np.uint8).reshape(height * width, -1)
+    before = scene.image.reshape(whole.shape)
+    return Composite(scene, (0, 0, width, height), defect.pixels, defect.alpha, before, whole, height * width)
+
+
+def unjudged(result: Composite) -> Verdict:
+    """What the facts say of a picture without a pair: its area, and how much of it is foreground there."""
+    area = result.drawn_pixels
+    return Verdict("", area, 0.0, 0.0, 0.0, round(result.scene.foreground_pixels / area, 6))
+
+
 def whole_pixels(image: Pixels) -> npt.NDArray[np.void]:
     """A contiguous (…, C) image as a list of pixels of C bytes each, which moves faster than rows of C."""
     return image.reshape(-1, image.shape[-1]).view(np.dtype((np.void, image.shape[-1])))[:, 0]

@@ -4,8 +4,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from synthgen.diffusion.model_files import PinnedModel, digest, model_directory
 from synthgen.errors import RunError
 from synthgen.freezing import texture_source
 from synthgen.images import UnusableImage, decode, prepare, prepare_mask
@@ -14,6 +16,10 @@ from synthgen.regions.foreground import MaskFolder, apply
 from synthgen.scene import Pixels, Scene
 from synthgen.sources import Source
 from synthgen.sources.files import Root
+
+if TYPE_CHECKING:
+    from synthgen.diffusion.model import DiffusionModel
+    from synthgen.shards.bank import Bank
 
 CACHE_BYTES = 192 * 1024 * 1024
 
@@ -57,6 +63,8 @@ class PlanLibrary:
             file.sha256: (collection, file) for collection, files in plan.textures.items() for file in files
         }
         self._texture_sources: dict[str, Source] = {}
+        self._models: dict[tuple[str, str], DiffusionModel] = {}
+        self._banks: dict[str, Bank] = {}
         self._scenes: BoundedCache[Scene] = BoundedCache(cache_bytes, _scene_bytes)
         self._texture_pixels: BoundedCache[Pixels] = BoundedCache(
             cache_bytes // 3, lambda pixels: pixels.nbytes
@@ -91,6 +99,30 @@ class PlanLibrary:
         """A texture resized to ``shape`` (H, W, C)."""
         return self._texture_pixels.get((sha256, shape), lambda: self._read_texture(sha256, shape))
 
+    def pinned_model(self, name: str) -> PinnedModel:
+        """What the plan pinned of a diffusion model."""
+        return self._plan.models[name]
+
+    def model(self, sha256: str, device: str) -> "DiffusionModel":
+        """A diffusion model, loaded once. Raises RunError where its files have changed."""
+        if (sha256, device) not in self._models:
+            name = next(name for name, model in self._plan.models.items() if model.sha256 == sha256)
+            self._models[sha256, device] = load_pinned(model_directory(name), sha256, device)
+        return self._models[sha256, device]
+
+    def bank(self, name: str) -> "Bank":
+        """A bank, opened once. Raises RunError where it has changed."""
+        if name not in self._banks:
+            from synthgen.shards.bank import open_bank
+
+            self._banks[name] = open_bank(name, self._plan.banks[name])
+        return self._banks[name]
+
+    def bank_picture(self, fingerprint: str, index: int) -> Pixels:
+        """A stored image of the bank with this fingerprint."""
+        name = next(name for name, bank in self._plan.banks.items() if bank.fingerprint == fingerprint)
+        return self.bank(name).read(index).pixels
+
     def _read_scene(self, image: NormalImage) -> Scene:
         data = pinned_bytes(self._plan.recipe.source.read, image.path, image.sha256)
         pixels = prepare(decode(data), self._plan.preparation)
@@ -109,6 +141,15 @@ class PlanLibrary:
         collection, file = self._textures[sha256]
         source = self._texture_sources.setdefault(collection, texture_source(collection))
         return prepare_texture(pinned_bytes(source.read, file.path, sha256), shape)
+
+
+def load_pinned(directory: Path, sha256: str, device: str) -> "DiffusionModel":
+    """Load a model and check that it still is what was pinned. Raises RunError."""
+    from synthgen.diffusion.model import DiffusionModel
+
+    if digest(directory) != sha256:
+        raise RunError(f"model {directory}: changed since the plan was made; start in a new directory")
+    return DiffusionModel(directory, device)
 
 
 def pinned_bytes(read: Callable[[str], bytes], path: str, expected: str) -> bytes:

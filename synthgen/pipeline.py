@@ -1,15 +1,15 @@
 """plan + indices → samples: choose, draw, make, composite, judge."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from synthgen.defect import Composite, Verdict, composite, judge
+from synthgen.defect import Composite, Verdict, judge, unjudged
 from synthgen.library import CACHE_BYTES, PlanLibrary
+from synthgen.order import ImageOrder
 from synthgen.plan import NormalImage, Plan
 from synthgen.record import Recorder
 from synthgen.sample import FORMAT_VERSION, Facts, Sample, sample_key
@@ -54,7 +54,7 @@ class Pipeline:
         self._library = PlanLibrary(plan, cache_bytes)
         self._recorder = Recorder(plan)
         self._weights = [synthesizer.weight for synthesizer in plan.recipe.synthesizers]
-        self._order = lru_cache(maxsize=4)(self._draw_order)
+        self._order = ImageOrder(plan.recipe, self._library.drawn_from)
 
     def sample(self, index: int) -> Sample:
         """The sample of one index."""
@@ -69,18 +69,13 @@ class Pipeline:
             yield from map(self._finish, drafts)
 
     def _choose(self, index: int) -> Draft:
-        """Choose the normal image and the method. Every image is used once before any is used again."""
+        """Choose the normal image and the method."""
         recipe = self.plan.recipe
-        images = self._library.drawn_from
-        epoch, position = divmod(index, len(images))
-        image = images[self._order(epoch)[position]]
+        image = self._order.image(index)
         stream = Stream(recipe.seed, index, "choose")
         stays_normal = stream.boolean(recipe.normal_share)
         synthesizer = recipe.synthesizers[stream.weighted(self._weights)]
         return Draft(index, image, self._library.scene(image.sha256), None if stays_normal else synthesizer)
-
-    def _draw_order(self, epoch: int) -> Sequence[int]:
-        return Stream(self.plan.recipe.seed, epoch, "order").permutation(len(self._library.drawn_from))
 
     def _attempt(self, drafts: list[Draft]) -> None:
         """Draw and make until every defect passes the judge or has used up its attempts."""
@@ -106,9 +101,13 @@ class Pipeline:
     def _make(self, synthesizer: type[Synthesizer[Any]], drafts: list[Draft]) -> None:
         scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
         for draft, defect in zip(drafts, synthesizer.make(scenes, params, self._device), strict=True):
-            draft.result = composite(draft.scene, defect)
+            draft.result = synthesizer.compose(draft.scene, defect)
             min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
-            draft.verdict = judge(draft.result, self.plan.recipe.min_contrast, min_overlap)
+            draft.verdict = (
+                judge(draft.result, self.plan.recipe.min_contrast, min_overlap)
+                if synthesizer.paired
+                else unjudged(draft.result)
+            )
 
     def _finish(self, draft: Draft) -> Sample:
         facts = self._facts(draft)
@@ -136,13 +135,13 @@ class Pipeline:
             "channels": channels,
             "attempts": draft.attempts,
             "method": draft.synthesizer.method if draft.synthesizer else "none",
-            "paired": True,
             "foreground_kind": scene.kind,
             "foreground_area": round(scene.foreground_pixels / pixels, 6),
         }
         if not (draft.accepted and draft.synthesizer and draft.params and draft.verdict and draft.result):
             return Facts(
                 **common,
+                paired=True,
                 label=0,
                 outcome="rejected" if draft.synthesizer else "normal",
                 reason=draft.verdict.reason if draft.verdict else "",
@@ -160,6 +159,7 @@ class Pipeline:
         verdict = draft.verdict
         return Facts(
             **common,
+            paired=draft.synthesizer.paired,
             label=1,
             outcome="anomalous",
             reason="",

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.diffusion.model_files import PinnedModel
 from synthgen.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.sample import FORMAT_VERSION, Sample
+from synthgen.shards.pinned_bank import PinnedBank
 
 if TYPE_CHECKING:
     from synthgen.pipeline import Pipeline
@@ -64,6 +66,10 @@ class Plan(_Record):
     """The rule of each category, and in its ``reason`` how it was chosen."""
     textures: dict[str, list[PinnedFile]]
     """The pictures of each texture collection that a synthesizer names."""
+    models: dict[str, PinnedModel] = {}
+    """The diffusion models that a synthesizer names."""
+    banks: dict[str, PinnedBank] = {}
+    """The banks of stored images that a synthesizer names."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
     def sample(self, index: int) -> Sample:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from synthgen.diffusion.trainer import Update
     from synthgen.engines.base import Engine
     from synthgen.generate import Run
 
@@ -20,7 +21,9 @@ class _Rate(TextColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} {self._unit}/s" if speed else f"… {self._unit}/s")
+        if not speed:
+            return Text(f"… {self._unit}/s")
+        return Text(f"{speed:,.0f} {self._unit}/s" if speed >= 10 else f"{speed:.2g} {self._unit}/s")
 
 
 def _bar(unit: str, *more: TextColumn, transient: bool) -> Progress:
@@ -47,6 +50,25 @@ def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, visible=True)
+
+        yield show
+
+
+@contextmanager
+def training_bar(what: str, updates: int, shown: bool) -> Iterator["Callable[[int, Update], None]"]:
+    """A bar for a training, with its loss averaged over about a hundred updates."""
+    with _bar("updates", TextColumn("loss {task.fields[loss]:.4f}"), transient=not shown) as bar:
+        task = bar.add_task(what, total=updates, visible=False, loss=0.0)
+        mean = 0.0
+        first = 0
+
+        def show(done: int, update: "Update") -> None:
+            nonlocal mean, first
+            if not first:
+                first = done
+                bar.reset(task, completed=done - 1, visible=True)
+            mean += (update.loss - mean) / min(done - first + 1, 100)
+            bar.update(task, completed=done, loss=mean)
 
         yield show
 

@@ -19,5 +19,6 @@ PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
 PositiveRange = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+NonNegativeRange = Annotated[tuple[NonNegative, NonNegative], AfterValidator(_ascending)]
 PositiveShareRange = Annotated[tuple[PositiveShare, PositiveShare], AfterValidator(_ascending)]
 """0 excluded: an opacity or an area of 0 would be no defect at all."""

@@ -1,9 +1,17 @@
 """What a person asks for: the recipe's models. Reading them from YAML is in ``recipe_file``."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources import AnySource
@@ -54,6 +62,8 @@ class Recipe(BaseModel):
     """What an image that cannot be used does: it is recorded and left out, or it stops the run."""
     split: Literal["fit", "heldout", "all"] = "fit"
     """Which of the normal images become samples."""
+    spread: Literal["images", "categories"] = "images"
+    """What the samples are spread over evenly: the images, or the categories, whatever their numbers."""
     normal_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the samples that stay normal."""
     foreground: ForegroundChoice = "auto"
@@ -70,6 +80,15 @@ class Recipe(BaseModel):
         if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise ValueError("a name is letters, digits, - and _, and starts with a letter or a digit")
         return name
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        unpaired = [each.method for each in self.synthesizers if not each.paired]
+        if self.output.keep_normal and unpaired:
+            raise ValueError(
+                f"keep_normal asks for paired normal images, and {unpaired[0]} has none; set it to false"
+            )
+        return self
 
     @field_validator("synthesizers")
     @classmethod

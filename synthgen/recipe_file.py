@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1_000_000
 MAX_TOLD = 10
+RULES_FOLDER = "foreground"
+"""The folder among the shipped recipes that holds published foreground rules instead."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
-    """Read a recipe: a YAML file, or a shipped recipe by its name (``mixed``, ``recipes/mixed.yaml``).
+    """Read a recipe: a YAML file, or a shipped recipe by its name (``mixed``, ``sia/mvtec``).
 
     ``overrides`` are ``a.b=c`` texts whose value is YAML; list positions are numbers. Raises InputError.
     """
@@ -41,8 +43,9 @@ def shipped_dir() -> Path:
 
 
 def shipped_names() -> list[str]:
-    """The names of the recipes that come with synthgen."""
-    return sorted(path.stem for path in shipped_dir().glob("*.yaml"))
+    """The names of the recipes that come with synthgen; those in a folder are ``folder/name``."""
+    paths = [path.relative_to(shipped_dir()).with_suffix("") for path in shipped_dir().rglob("*.yaml")]
+    return sorted(path.as_posix() for path in paths if path.parts[0] != RULES_FOLDER)
 
 
 def read_model(path: Path, model: type[Model], overrides: Sequence[str] = ()) -> Model:
@@ -120,9 +123,9 @@ def _find(path_or_name: str | Path) -> Path:
         return shipped_dir() / f"{name}.yaml"
     if missing and not path.is_dir():
         names = shipped_names()
+        advice = nearest_name(name, names) or nearest_name(path.stem, names)
         raise InputError(
-            f"{path}: no such file, and no shipped recipe of that name{nearest_name(path.stem, names)}"
-            f" (shipped: {', '.join(names)})"
+            f"{path}: no such file, and no shipped recipe of that name{advice} (shipped: {', '.join(names)})"
         )
     return path
 

@@ -66,6 +66,10 @@ on_bad_image: skip
 split: fit
 # split: all
 
+# What the samples are spread over evenly: images, or categories, however many images each of them has.
+spread: images
+# spread: categories
+
 # Share of the samples that stay normal, 0 to below 1.
 normal_share: 0.1
 

@@ -1,30 +1,37 @@
 """Rendering a stored sample again from its own record, without recipe or plan."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import cv2
 import numpy as np
 from pydantic import ValidationError
 
-from synthgen.defect import composite
+from synthgen.diffusion.model_files import digest as model_digest
+from synthgen.diffusion.model_files import is_model, model_directory
 from synthgen.errors import InputError
 from synthgen.images import decode, prepare, prepare_mask
-from synthgen.library import prepare_texture
+from synthgen.library import load_pinned, prepare_texture
 from synthgen.record import Record
 from synthgen.regions.foreground import apply
 from synthgen.sample import Facts
 from synthgen.scene import Pixels, Scene
-from synthgen.shards.reader import RawSample
+from synthgen.shards.reader import PLAN_NAME, RawSample
 from synthgen.sources import BuiltinSource, WebDatasetSource
 from synthgen.sources.builtin import Photograph
 from synthgen.sources.detect import source_for
 from synthgen.sources.files import Root
 from synthgen.synthesizers import METHODS
+
+if TYPE_CHECKING:
+    from synthgen.diffusion.model import DiffusionModel
+    from synthgen.diffusion.model_files import PinnedModel
+    from synthgen.shards.bank import Bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +65,16 @@ class FileIndex:
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = urls
         self._readers: dict[str, Callable[[], bytes]] = {}
+        self._models: dict[tuple[str, str], DiffusionModel] = {}
+        self._banks: dict[str, Bank] = {}
         for url in urls:
+            if is_model(Path(url)):
+                continue
             source = source_for(url)
             if isinstance(source, WebDatasetSource):
-                self._add_all([entry.path for entry in source.entries()], source.read)
+                # A bank of whole images holds no normal one.
+                with suppress(InputError) if Root(url).is_file(PLAN_NAME) else nullcontext():
+                    self._add_all([entry.path for entry in source.entries()], source.read)
             else:
                 root = Root(url)
                 self._add_all(root.images(), root.read)
@@ -82,6 +95,34 @@ class FileIndex:
                 "--source (it can be given several times)"
             )
         return self._readers[digest]()
+
+    def model(self, digest: str, device: str) -> "DiffusionModel":
+        """A diffusion model, loaded once. Raises InputError where no directory given is the one."""
+        if (digest, device) not in self._models:
+            self._models[digest, device] = load_pinned(self._model_directory(digest), digest, device)
+        return self._models[digest, device]
+
+    def bank(self, fingerprint: str) -> "Bank":
+        """The bank that a plan made, opened once. Raises InputError where no directory given is the one."""
+        from synthgen.shards.bank import open_bank
+
+        if fingerprint not in self._banks:
+            opened = (open_bank(url) for url in self._urls if Root(url).is_file(PLAN_NAME))
+            self._banks.update((bank.pinned.fingerprint, bank) for bank in opened)
+        if fingerprint not in self._banks:
+            raise InputError(
+                f"no bank with fingerprint {fingerprint[:16]} among the sources; give its directory by "
+                "--source"
+            )
+        return self._banks[fingerprint]
+
+    def _model_directory(self, digest: str) -> Path:
+        for place in (*map(Path, self._urls), model_directory("builtin")):
+            if is_model(place) and model_digest(place) == digest:
+                return place
+        raise InputError(
+            f"no diffusion model with sha256 {digest[:16]} among the sources; give its directory by --source"
+        )
 
     def _add_all(self, paths: Sequence[str], read: Callable[[str], bytes]) -> None:
         for path in paths:
@@ -111,6 +152,18 @@ class _RecordLibrary:
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         return prepare_texture(self._files.read(sha256, "a texture"), shape)
 
+    def model(self, sha256: str, device: str) -> "DiffusionModel":
+        return self._files.model(sha256, device)
+
+    def bank_picture(self, fingerprint: str, index: int) -> Pixels:
+        return self._files.bank(fingerprint).read(index).pixels
+
+    def pinned_model(self, name: str) -> "PinnedModel":
+        raise NotImplementedError("a replay draws nothing")
+
+    def bank(self, name: str) -> "Bank":
+        raise NotImplementedError("a replay draws nothing")
+
     def peers(self, category: str) -> Sequence[str]:
         raise NotImplementedError("a replay draws nothing")
 
@@ -133,7 +186,7 @@ def replay(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
         synthesizer = METHODS[facts.method]
         params = synthesizer.params_type.model_validate(record.drawn)
         [defect] = synthesizer.make([scene], [params], device)
-        result = composite(scene, defect)
+        result = synthesizer.compose(scene, defect)
         image, mask = result.image, result.mask
     extension = next(name for name in ("png", "jpg", "webp") if name in stored.members)
     return Replay(

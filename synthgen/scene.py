@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from synthgen.png import BandedPng
+
+if TYPE_CHECKING:
+    from synthgen.diffusion.model import DiffusionModel
+    from synthgen.diffusion.model_files import PinnedModel
+    from synthgen.shards.bank import Bank
 
 Pixels = npt.NDArray[np.uint8]
 SceneKind = Literal["texture", "object"]
@@ -29,6 +34,18 @@ class Library(Protocol):
 
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         """A texture resized to ``shape`` (H, W, C), uint8."""
+
+    def pinned_model(self, name: str) -> "PinnedModel":
+        """What the plan pinned of a diffusion model (``builtin`` or a directory)."""
+
+    def model(self, sha256: str, device: str) -> "DiffusionModel":
+        """A diffusion model, loaded on a device and kept there."""
+
+    def bank(self, name: str) -> "Bank":
+        """A bank of stored images, opened."""
+
+    def bank_picture(self, fingerprint: str, index: int) -> Pixels:
+        """A stored image (H, W, C) uint8 of the bank with this fingerprint."""
 
 
 @dataclass(frozen=True, eq=False)

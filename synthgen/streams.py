@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
+import numpy.typing as npt
 
 
 class Stream:
@@ -58,6 +59,10 @@ class Stream:
     def permutation(self, count: int) -> list[int]:
         """The numbers 0 … count - 1 in random order."""
         return [int(number) for number in self._generator.permutation(count)]
+
+    def gaussian(self, shape: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Unit Gaussian noise, float32."""
+        return self._generator.standard_normal(tuple(shape), dtype=np.float32)
 
     def distinct(self, population: int, count: int) -> list[int]:
         """``count`` different numbers out of 0 … population - 1, in random order."""

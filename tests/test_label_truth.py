@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.synthesizers import METHODS
-from tests.label_truth import PRODUCTS, check
+from tests.label_truth import PAIRED, PRODUCTS, check
 
 DRAWS = 100
 
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize("product", PRODUCTS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PAIRED)
 def test_every_label_is_true(data: Path, product: str, method: str) -> None:
     tally = check(data, product, method, DRAWS)
     assert not tally.problems

@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 def workplace(tmp_path: Path) -> Path:
     """A folder with `good/`: a bright disc of slightly different texture in each image."""
     (tmp_path / "good").mkdir()
-    for number in range(6):
+    for number in range(12):
         noise = np.random.default_rng(number).integers(-20, 20, (64, 64))
         image = np.full((64, 64), 30, np.int64)
         image[np.hypot(*np.mgrid[-32:32, -32:32]) < 24] = 150
@@ -33,9 +33,9 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
+def run_commands(commands: str, workplace: Path) -> str:
+    """The standard output of a block of commands, all of which must succeed."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    [commands] = blocks("sh")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=workplace,
@@ -45,8 +45,24 @@ def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "000000003" in done.stdout
-    assert ": identical" in done.stdout
+    return done.stdout
+
+
+def test_the_diffusion_commands_run(workplace: Path) -> None:
+    """As they stand, but with fewer updates and samples."""
+    _, commands = blocks("sh")
+    quick = re.sub(r"--count \d+", "--count 6", re.sub(r"--steps \d+", "--steps 2", commands))
+    assert quick.count("--steps 2 ") == 1
+    told = run_commands(quick, workplace)
+    assert "model: trained for 2 updates on 10 images" in told
+    assert {"model", "local.png", "sia-shards", "training-set"} <= {file.name for file in workplace.iterdir()}
+
+
+def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
+    commands, _ = blocks("sh")
+    told = run_commands(commands, workplace)
+    assert "000000003" in told
+    assert ": identical" in told
     made = {"product.yaml", "sheet.png", "shards", "histograms.png", "again"}
     assert made <= {file.name for file in workplace.iterdir()}
 
@@ -68,7 +84,7 @@ def test_the_recipe_is_one() -> None:
 def test_every_shipped_recipe_is_named_and_valid() -> None:
     for name in shipped_names():
         assert f"`{name}`" in README
-        assert load_recipe(name).name == name
+        assert load_recipe(name).name == name.replace("/", "-")
 
 
 def test_every_picture_and_linked_file_is_there() -> None:

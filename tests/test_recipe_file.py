@@ -50,7 +50,10 @@ def test_a_good_recipe_is_read() -> None:
 
 
 SEED, AREA, SOURCE = "seed: 7", "area: [0.02, 0.15]", "kind: mvtec, path: data, categories: [bottle, no, 01]"
-METHODS = "cutpaste, scar, smoothblend, perlin-texture, perlin-self-shuffle, nsa, cutout"
+METHODS = (
+    "cutpaste, scar, smoothblend, perlin-texture, perlin-self-shuffle, nsa, cutout, sdas, sdas-image, "
+    "sdas-local"
+)
 KINDS = "folder, mvtec, mpdd, visa, btad, webdataset, builtin"
 FIELDS = ", ".join(Recipe.model_fields)
 
@@ -522,10 +525,61 @@ def test_a_recipe_is_found_by_its_path_or_shipped_name(
         )
 
 
+def test_a_shipped_recipe_may_stand_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = tmp_path / "shipped"
+    for name, seed in (("tiles", 1), ("sets/tiles", 2), ("sets/nuts", 3), ("foreground/tiles", 4)):
+        path = shipped / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(GOOD.replace("seed: 7", f"seed: {seed}"))
+    monkeypatch.setattr(recipe_file, "shipped_dir", lambda: shipped)
+    monkeypatch.chdir(tmp_path)
+
+    assert recipe_file.shipped_names() == ["sets/nuts", "sets/tiles", "tiles"]
+    for name in ("sets/tiles", "sets/tiles.yaml", "recipes/sets/tiles.yaml", "recipes/sets/tiles"):
+        assert load_recipe(name).seed == 2
+    assert load_recipe("tiles").seed == 1
+    (tmp_path / "sets" / "tiles").mkdir(parents=True)
+    assert load_recipe("sets/tiles").seed == 2
+    for name, advice in (
+        ("sets/tile", "; did you mean sets/tiles?"),
+        ("recipes/sets/nut.yaml", "; did you mean sets/nuts?"),
+        ("foreground/tiles", "; did you mean tiles?"),
+        ("other/tilse", "; did you mean tiles?"),
+        ("nowhere", ""),
+    ):
+        with pytest.raises(InputError) as caught:
+            load_recipe(name)
+        assert str(caught.value) == (
+            f"{name}: no such file, and no shipped recipe of that name{advice}"
+            " (shipped: sets/nuts, sets/tiles, tiles)"
+        )
+
+
+def test_the_published_sets_have_their_36_categories() -> None:
+    sets = {name: load_recipe(name) for name in recipe_file.shipped_names() if name.startswith("sia/")}
+    counts = {"sia/btad": 3, "sia/mpdd": 6, "sia/mvtec": 15, "sia/visa": 12}
+    assert sets.keys() == counts.keys()
+    for name, recipe in sets.items():
+        dataset = name.removeprefix("sia/")
+        source = recipe.source.model_dump()
+        rules = yaml.safe_load((recipe_file.shipped_dir() / "foreground" / f"{dataset}.yaml").read_text())
+        assert source["kind"] == dataset
+        assert len(set(source["categories"])) == len(source["categories"]) == counts[name]
+        assert source["categories"] == sorted(source["categories"])
+        # The published rules name the same categories, but those of VisA that share one rule.
+        assert set(rules["categories"]) <= set(source["categories"])
+        assert len(rules["categories"]) == counts[name] or dataset == "visa"
+        assert recipe.count == 10_000 * counts[name]
+        assert (recipe.spread, recipe.normal_share, recipe.size) == ("categories", 0.0, (256, 256))
+        [synthesizer] = recipe.synthesizers
+        assert (synthesizer.method, synthesizer.model_dump()["s"]) == ("sdas-image", (0.1, 0.2))
+    assert sum(recipe.count for recipe in sets.values()) == 360_000
+
+
 @pytest.mark.parametrize("name", recipe_file.shipped_names())
 def test_every_shipped_recipe_is_read_and_written(name: str) -> None:
     recipe = load_recipe(name)
-    assert recipe.name == name
+    assert recipe.name == name.replace("/", "-")
     assert parse_model(dump_recipe(recipe), name, Recipe) == recipe
 
 

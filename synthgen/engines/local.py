@@ -33,12 +33,15 @@ class Failure:
 
 
 class LocalEngine(Engine):
-    """One process per worker, on ``device`` (``auto``, ``cpu``, ``cuda``).
+    """One process per worker, on ``device`` (``auto``, ``cpu``, ``cuda``: the GPUs in turn).
 
-    A worker that dies does not hang the run, and none outlives it.
+    A worker that dies does not hang the run, and none outlives it. Without a number of workers there is one
+    for each core, or for each GPU where networks run on it.
     """
 
-    def __init__(self, workers: int, device: str = "auto", batch_size: int = BATCH_SIZE) -> None:
+    def __init__(
+        self, workers: int | None = None, device: str = "auto", batch_size: int = BATCH_SIZE
+    ) -> None:
         self._workers = workers
         self._device = device
         self._batch_size = batch_size
@@ -46,7 +49,8 @@ class LocalEngine(Engine):
     def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[Progress]:
         """Make the shards; see ``Engine.run``."""
         waiting = list(reversed(shards))
-        workers = dict(self._start(plan, url) for _ in range(min(self._workers, len(waiting))))
+        count = min(self._workers or _default_workers(plan.recipe, self._device), len(waiting))
+        workers = dict(self._start(plan, url, number) for number in range(count))
         try:
             for connection in workers:
                 connection.send(waiting.pop())
@@ -61,11 +65,11 @@ class LocalEngine(Engine):
                 process.join(STOP_SECONDS)
             OutputDirectory(url).remove_leftovers()
 
-    def _start(self, plan: Plan, url: str) -> tuple[Connection, BaseProcess]:
+    def _start(self, plan: Plan, url: str, number: int) -> tuple[Connection, BaseProcess]:
         context = _context(plan.recipe)
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_work, args=(theirs, plan, url, self._device, self._batch_size), daemon=True
+            target=_work, args=(theirs, plan, url, (self._device, number), self._batch_size), daemon=True
         )
         process.start()
         theirs.close()
@@ -114,14 +118,17 @@ def _start_server() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size: int) -> None:
+def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], batch_size: int) -> None:
     """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
     # Ctrl-C reaches the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_thread()
     try:
         with explained(url):
-            pipeline, directory = Pipeline(plan, _chosen(device, plan), batch_size), OutputDirectory(url)
+            pipeline, directory = (
+                Pipeline(plan, _chosen(*turn, plan.recipe), batch_size),
+                OutputDirectory(url),
+            )
             # Samples make no cycles: what was imported need not be searched for them over and over.
             gc.freeze()
             while (shard := connection.recv()) is not None:
@@ -141,15 +148,24 @@ def _work(connection: Connection, plan: Plan, url: str, device: str, batch_size:
         )
 
 
-def _chosen(device: str, plan: Plan) -> str:
-    """What ``auto`` means here, asked only where a method has use for torch."""
-    if device != "auto":
-        return device
-    if not any("torch" in synthesizer.imports for synthesizer in plan.recipe.synthesizers):
+def _chosen(device: str, number: int, recipe: Recipe) -> str:
+    """The device of one worker; GPUs are looked for only where a method has use for torch."""
+    if device == "cpu" or not any("torch" in each.imports for each in recipe.synthesizers):
         return "cpu"
+    gpus = _gpus()
+    return f"cuda:{number % gpus}" if gpus else "cpu"
+
+
+def _default_workers(recipe: Recipe, device: str) -> int:
+    networks = any(each.runs_network for each in recipe.synthesizers)
+    gpus = _gpus() if networks and device != "cpu" else 0
+    return gpus or len(os.sched_getaffinity(0))
+
+
+def _gpus() -> int:
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def one_thread() -> None:

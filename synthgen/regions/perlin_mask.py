@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from synthgen.ranges import PositiveRange, Range
 from synthgen.regions.perlin import Classic, FieldValues, Lattice, classic_field, lattice_fields
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
+from synthgen.threads import one_torch_thread
 
 Combination = Literal["single", "union", "intersection"]
 COMBINATIONS: tuple[Combination, ...] = ("single", "union", "intersection")
@@ -116,21 +116,8 @@ AnyPerlinShape = Annotated[
 
 def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
     """Cut one mask per entry: (height, width) uint8, 0 or 255."""
-    with _one_thread():
+    with one_torch_thread():
         return _cut(masks, height, width, device)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Images are too small to share between threads, which would spend their time waiting for each other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _cut(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:

@@ -11,9 +11,23 @@ from synthgen.synthesizers.nsa import Nsa
 from synthgen.synthesizers.perlin_self_shuffle import PerlinSelfShuffle
 from synthgen.synthesizers.perlin_texture import PerlinTexture
 from synthgen.synthesizers.scar import Scar
+from synthgen.synthesizers.sdas import Sdas
+from synthgen.synthesizers.sdas_image import SdasImage
+from synthgen.synthesizers.sdas_local import SdasLocal
 from synthgen.synthesizers.smoothblend import SmoothBlend
 
-_Union = CutPaste | Scar | SmoothBlend | PerlinTexture | PerlinSelfShuffle | Nsa | Cutout
+_Union = (
+    CutPaste
+    | Scar
+    | SmoothBlend
+    | PerlinTexture
+    | PerlinSelfShuffle
+    | Nsa
+    | Cutout
+    | Sdas
+    | SdasImage
+    | SdasLocal
+)
 
 AnySynthesizer = Annotated[_Union, Field(discriminator="method")]
 

@@ -2,14 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthgen.defect import Defect
+from synthgen.defect import Composite, Defect, composite, full_frame
 from synthgen.ranges import PositiveShareRange, Share
 from synthgen.scene import Scene
 from synthgen.streams import Stream
+
+if TYPE_CHECKING:
+    from synthgen.plan import Plan
 
 
 class Params(BaseModel):
@@ -44,6 +47,10 @@ class Synthesizer(BaseModel, Generic[P]):
 
     strength_kind: ClassVar[Literal["delta", "s"]] = "delta"
     params_type: ClassVar[type[Params]]
+    paired: ClassVar[bool] = True
+    """Whether the normal image shows outside of the mask; where it does not, the mask is the whole image."""
+    runs_network: ClassVar[bool] = False
+    """Whether ``make`` runs a neural network, of which a GPU needs only one."""
     imports: ClassVar[tuple[str, ...]] = ()
     """Heavy libraries that ``make`` needs."""
 
@@ -59,6 +66,17 @@ class Synthesizer(BaseModel, Generic[P]):
         """The texture collections that the method draws from; they are pinned in the plan."""
         return set()
 
+    def models(self) -> set[str]:
+        """The diffusion models that the method draws from; they are pinned in the plan."""
+        return set()
+
+    def banks(self) -> set[str]:
+        """The banks of stored images that the method draws from; they are pinned in the plan."""
+        return set()
+
+    def check(self, plan: "Plan") -> None:
+        """Raise InputError where the method cannot serve the plan's images."""
+
     @abstractmethod
     def draw(self, stream: Stream, scene: Scene) -> P:
         """Take every random decision for one defect on ``scene``."""
@@ -70,6 +88,11 @@ class Synthesizer(BaseModel, Generic[P]):
 
         They may be made one after the other while the caller takes them, which keeps a batch small.
         """
+
+    @classmethod
+    def compose(cls, scene: Scene, defect: Defect) -> Composite:
+        """Write a defect into its scene."""
+        return composite(scene, defect) if cls.paired else full_frame(scene, defect)
 
     @classmethod
     def parse_params(cls, text: str) -> Params:

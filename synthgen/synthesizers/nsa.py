@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthgen.defect import Defect
@@ -16,13 +15,9 @@ from synthgen.ranges import Positive, PositiveRange, PositiveShareRange, Share
 from synthgen.scene import Pixels, Scene, SceneKind
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
+from synthgen.synthesizers.change import changed
 from synthgen.synthesizers.patch import other_image
 from synthgen.synthesizers.placing import Box, place
-
-LABEL_CHANGE = 1
-"""Mean change over the channels, in grey levels, above which a pixel belongs to the mask."""
-LABEL_MEDIAN = 5
-"""Side of the median filter that removes specks from the mask, in pixels."""
 
 MIN_SIDE = 7
 """Least side of a patch, in pixels: after losing a pixel at the image's borders, OpenCV needs 5."""
@@ -147,11 +142,3 @@ def clone_into(image: Pixels, pixels: Pixels, target: Box, flag: int) -> None:
     mask = np.full((height, width), 255, np.uint8)
     centre = (1 + width // 2, 1 + height // 2)
     around[:] = cv2.seamlessClone(source, destination, mask, centre, flag)[..., :channels]
-
-
-def changed(before: Pixels, after: Pixels) -> npt.NDArray[np.bool_]:
-    """Where the mean change over the channels is above 1 grey level, without specks: (h, w) bool."""
-    channels = before.shape[2]
-    total = cv2.absdiff(before, after).reshape(before.shape).sum(axis=2, dtype=np.uint16)
-    label = np.where(total > LABEL_CHANGE * channels, np.uint8(255), np.uint8(0))
-    return cv2.medianBlur(label, LABEL_MEDIAN) > 0

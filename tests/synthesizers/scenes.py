@@ -4,11 +4,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+import torch
+from diffusers import DDPMScheduler, UNet2DModel
 
+from synthgen.diffusion.model import DiffusionModel
+from synthgen.diffusion.model_files import ModelFacts, PinnedModel, pin, write_model
 from synthgen.scene import Pixels, Scene, SceneKind
+from synthgen.shards.pinned_bank import PinnedBank
 
 PEERS = 7
 TEXTURES = 5
@@ -49,6 +58,24 @@ class MemoryLibrary:
         pixels = cv2.resize(self.pictures[sha256], (width, height), interpolation=cv2.INTER_AREA)
         return frozen(pixels[..., :channels].reshape(shape))
 
+    def pinned_model(self, name: str) -> PinnedModel:
+        """The one small model, whatever its name."""
+        return small_model()[0]
+
+    def model(self, sha256: str, device: str) -> DiffusionModel:
+        """The one small model, on the CPU."""
+        self._note(sha256)
+        return small_model()[1]
+
+    def bank(self, name: str) -> "MemoryBank":
+        """A bank of the pictures."""
+        return MemoryBank(self)
+
+    def bank_picture(self, fingerprint: str, index: int) -> Pixels:
+        """A stored picture."""
+        self._note(fingerprint)
+        return frozen(list(self.pictures.values())[index])
+
     def only(self, readable: Collection[str]) -> "MemoryLibrary":
         """The same pictures, of which only those named may be read."""
         return MemoryLibrary(self.scenes, self.pictures, frozenset(readable))
@@ -57,6 +84,73 @@ class MemoryLibrary:
         if self.readable is not None and name not in self.readable:
             raise RefusedError(name)
         self.read.add(name)
+
+
+@dataclass
+class MemoryBank:
+    """A bank whose members are a library's pictures."""
+
+    library: MemoryLibrary
+
+    @property
+    def pinned(self) -> PinnedBank:
+        """What a plan would pin of it."""
+        return PinnedBank(
+            fingerprint="bank",
+            shards_sha256="0",
+            size=(80, 112),
+            channels=3,
+            categories=["texture", "object"],
+        )
+
+    def members(self, category: str) -> Sequence[int]:
+        """All pictures, whatever the category."""
+        if self.library.readable is not None:
+            raise RefusedError("the members of the bank")
+        return range(len(self.library.pictures))
+
+    def facts(self, index: int) -> SimpleNamespace:
+        """The facts of one picture."""
+        return SimpleNamespace(strength=0.15)
+
+
+@cache
+def small_model() -> tuple[PinnedModel, DiffusionModel]:
+    """A model of random weights: 16 x 16, RGB, of the categories texture and object."""
+    with TemporaryDirectory() as folder:
+        directory = random_model(Path(folder), size=16, categories=["object", "texture"])
+        return pin(folder), DiffusionModel(directory)
+
+
+def random_model(
+    directory: Path, size: int, categories: list[str], channels: Literal[1, 3] = 3, **facts: Any
+) -> Path:
+    """Write a model of random weights, smaller than any preset."""
+    packing = facts.get("packing", 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        unet = UNet2DModel(
+            sample_size=size // packing,
+            in_channels=channels * packing**2,
+            out_channels=channels * packing**2,
+            layers_per_block=1,
+            block_out_channels=(8, 8),
+            norm_num_groups=4,
+            down_block_types=("DownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "UpBlock2D"),
+            add_attention=False,
+            num_class_embeds=len(categories) + 1 if len(categories) > 1 else None,
+        )
+    described = ModelFacts(
+        size=size,
+        channels=channels,
+        **({"view": "image", "image_size": (size, size)} | facts),
+        categories=categories,
+        trained_on=8,
+        training={},
+    )
+    write_model(directory, unet, DDPMScheduler(clip_sample=True), described, "")
+    return directory
 
 
 def frozen(pixels: Pixels) -> Pixels:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from synthgen.defect import LAB_PIXELS, Composite, Defect, Verdict, composite, judge
+from synthgen.defect import LAB_PIXELS, Composite, Defect, Verdict, composite, judge, unjudged
 from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers import METHODS, AnySynthesizer
@@ -17,6 +17,8 @@ from synthgen.synthesizers.base import Params, Synthesizer
 from tests.synthesizers.scenes import PEERS, PLACES, MemoryLibrary, RefusedError, larger, place, scenes
 
 CLASSIC = {"field": "classic", "octaves": 2, "frequency": [2, 6]}
+
+QUICK = {"steps": 3, "batch": 25}
 
 TABLE: dict[str, dict[str, Any]] = {
     "cutpaste": {"method": "cutpaste"},
@@ -63,13 +65,40 @@ TABLE: dict[str, dict[str, Any]] = {
     "cutout": {"method": "cutout"},
     "cutout, black, faint": {"method": "cutout", "fill": "black", "delta": [0.3, 0.9]},
     "cutout, random": {"method": "cutout", "fill": "random"},
+    "sdas": {"method": "sdas", "fit": "resized", "sampling": QUICK},
+    "sdas, patch, ddim, guided": {
+        "method": "sdas",
+        "fit": "patch",
+        "mask": {"scales": [0, 3], "threshold": 0.2},
+        "sampling": {**QUICK, "sampler": "ddim", "guidance": 2.0},
+    },
+    "sdas, from a bank": {"method": "sdas", "fit": "resized", "bank": "stored"},
+    "sdas-image": {"method": "sdas-image", "fit": "resized", "sampling": QUICK},
+    "sdas-local": {"method": "sdas-local", "fit": "resized", "sampling": QUICK},
+    "sdas-local, patch, faint": {
+        "method": "sdas-local",
+        "fit": "patch",
+        "delta": [0.5, 0.9],
+        "mask": {"scales": [0, 2], "threshold": 0.1},
+        "sampling": {**QUICK, "strength_over_time": "late"},
+    },
 }
 
 # The least share of first attempts that the judge must accept on these small pictures, where it is not nine
 # of ten: strips and Poisson patches are a few pixels there, and some Perlin masks are empty.
-HARDER = {"scar": 0.3, "nsa": 0.5, "perlin-texture": 0.8, "perlin-self-shuffle": 0.8, "mixed masks": 0.55}
+HARDER = {
+    "scar": 0.3,
+    "nsa": 0.5,
+    "perlin-texture": 0.8,
+    "perlin-self-shuffle": 0.8,
+    "mixed masks": 0.55,
+    "sdas": 0.8,
+}
 DRAWS = 50
 
+PAIRED = [row for row, fields in TABLE.items() if METHODS[fields["method"]].paired]
+
+every_paired_row = pytest.mark.parametrize("row", PAIRED)
 every_row = pytest.mark.parametrize("row", TABLE)
 every_place = pytest.mark.parametrize("where", PLACES)
 
@@ -112,8 +141,9 @@ def first_attempts(row: str, where: str) -> list[Made]:
     ]
     made = []
     for scene, numbers, defect in zip(among, params, defects, strict=True):
-        result = composite(scene, defect)
-        made.append(Made(scene, numbers, defect, result, judge(result, 4.0, method.min_overlap)))
+        result = method.compose(scene, defect)
+        verdict = judge(result, 4.0, method.min_overlap) if method.paired else unjudged(result)
+        made.append(Made(scene, numbers, defect, result, verdict))
     return made
 
 
@@ -174,7 +204,7 @@ def test_a_defect_is_a_box_inside_the_image(row: str) -> None:
         assert 0 <= defect.top <= height - defect.alpha.shape[0]
 
 
-@every_row
+@every_paired_row
 def test_the_label_tells_the_truth(row: str) -> None:
     for made in everywhere(row):
         image, mask, normal = made.result.image, made.result.mask, made.scene.image
@@ -199,6 +229,17 @@ def test_the_normal_images_stay_as_they_were() -> None:
 
 
 @every_row
+def test_what_has_no_pair_has_a_full_mask(row: str) -> None:
+    for made in everywhere(row, 4):
+        if not synthesizer(row).paired:
+            assert (made.result.mask == 255).all()
+            assert np.array_equal(made.result.image, made.defect.pixels)
+            assert made.verdict.area_pixels == made.result.mask.size
+            foreground = np.count_nonzero(made.scene.foreground) / made.result.mask.size
+            assert made.verdict.foreground_overlap == pytest.approx(foreground, abs=1e-6)
+
+
+@every_paired_row
 def test_the_judge_measures_what_is_there(row: str) -> None:
     from skimage.color import deltaE_cie76, rgb2lab
 
@@ -244,7 +285,7 @@ def test_most_first_attempts_are_accepted_at_256(row: str) -> None:
     assert reasons.count("") >= 0.9 * len(reasons), reasons
 
 
-@every_row
+@every_paired_row
 def test_delta_is_the_weight_of_the_anomaly(row: str) -> None:
     method = synthesizer(row)
     for made in everywhere(row, 4):
@@ -261,13 +302,21 @@ def test_delta_is_the_weight_of_the_anomaly(row: str) -> None:
 
 
 @every_row
-def test_delta_lies_in_its_range(row: str) -> None:
-    low, high = synthesizer(row).delta
-    deltas = [made.params.delta for made in everywhere(row)]
-    assert low <= min(deltas)
-    assert max(deltas) <= high
-    assert max(deltas) - min(deltas) >= 0.9 * (high - low)
-    assert all(made.params.strength == made.params.delta for made in everywhere(row))
+def test_delta_and_s_lie_in_their_ranges(row: str) -> None:
+    method = synthesizer(row)
+    assert_in_range([made.params.delta for made in everywhere(row)], method.delta)
+    strengths = [made.params.strength for made in everywhere(row)]
+    if method.strength_kind == "delta":
+        assert strengths == [made.params.delta for made in everywhere(row)]
+    elif not method.banks():
+        assert_in_range(strengths, method.s)  # type: ignore[attr-defined]
+
+
+def assert_in_range(values: list[float], bounds: tuple[float, float]) -> None:
+    low, high = bounds
+    assert low <= min(values)
+    assert max(values) <= high
+    assert max(values) - min(values) >= 0.9 * (high - low)
 
 
 @every_row
@@ -295,7 +344,7 @@ def test_a_library_refuses_what_was_not_named() -> None:
         library.scene(peers[2].sha256)
 
 
-@every_row
+@pytest.mark.parametrize("row", [row for row in PAIRED if "patch, " not in row])
 def test_sizes_scale_with_the_image(row: str) -> None:
     """The same numbers drawn on an image of twice the side give a defect of twice the side."""
     method = synthesizer(row)

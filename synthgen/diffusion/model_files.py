@@ -1,0 +1,141 @@
+"""A model's directory: a diffusers pipeline, and beside it what synthgen has to know of the model."""
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from synthgen.errors import InputError
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DModel
+
+FACTS = "synthgen.json"
+UNET_CONFIG = "unet/config.json"
+WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+SCHEDULER_CONFIG = "scheduler/scheduler_config.json"
+PARTS = (FACTS, UNET_CONFIG, WEIGHTS, SCHEDULER_CONFIG)
+"""What decides what a model makes."""
+PIPELINE = "model_index.json"
+CARD = "README.md"
+
+
+class ModelFacts(BaseModel):
+    """What a recipe has to know of a model before it is loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: Literal[1] = 1
+    size: int
+    """Side of the square images it makes, pixels."""
+    channels: Literal[1, 3]
+    packing: int = 1
+    """Side of the squares of pixels that are packed into channels before the network."""
+    view: Literal["image", "patch"]
+    """Whether it was trained on whole images, resized, or on patches at their own scale."""
+    image_size: tuple[int, int]
+    """Height and width of the images it was trained on, or that its patches were cut from."""
+    categories: list[str]
+    """Their positions are the class labels, where there are several; the label after the last means none."""
+    trained_on: int
+    """How many images it was trained on."""
+    training: dict[str, Any]
+    """The settings of the training."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the network takes class labels."""
+        return len(self.categories) > 1
+
+
+class PinnedModel(BaseModel):
+    """A model that samples depend on: the hash of its files, and its facts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str
+    facts: ModelFacts
+
+
+def model_directory(name: str) -> Path:
+    """Where a model lies that a recipe names: ``builtin`` is installed with the package."""
+    return Path(__file__).parent / "builtin" if name == "builtin" else Path(name)
+
+
+def is_model(directory: Path) -> bool:
+    """Whether a directory holds a whole model."""
+    return all((directory / name).is_file() for name in PARTS)
+
+
+def pin(name: str) -> PinnedModel:
+    """The hash and the facts of a model. Raises InputError where there is none that is whole."""
+    directory = model_directory(name)
+    facts = read_facts(directory)
+    return PinnedModel(sha256=digest(directory), facts=facts)
+
+
+def read_facts(directory: Path) -> ModelFacts:
+    """The facts of a model. Raises InputError where the directory holds none that is whole."""
+    if not directory.is_dir():
+        raise InputError(f"model {directory}: no such directory; train one with `synthgen sdas train`")
+    missing = [
+        name for name in (FACTS, UNET_CONFIG, WEIGHTS, SCHEDULER_CONFIG) if not (directory / name).is_file()
+    ]
+    if missing:
+        raise InputError(
+            f"model {directory}: has no {missing[0]}; expected what `synthgen sdas train` finished"
+        )
+    try:
+        return ModelFacts.model_validate_json((directory / FACTS).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"model {directory}: {FACTS} is not of this version ({where}: {first['msg']}); train it again"
+        ) from error
+
+
+def digest(directory: Path) -> str:
+    """sha256 over all that decides what the model makes."""
+    total = sha256()
+    for name in PARTS:
+        total.update(sha256((directory / name).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def write_model(
+    directory: Path, unet: "UNet2DModel", scheduler: "DDPMScheduler", facts: ModelFacts, card: str
+) -> None:
+    """Write a model so that, whenever it is interrupted, the directory is either whole or seen not to be.
+
+    A packed network is no DDPMPipeline, which knows no packing, and so gets no index of one.
+    """
+    from diffusers import DDPMPipeline
+
+    temporary = directory / ".writing"
+    shutil.rmtree(temporary, ignore_errors=True)
+    DDPMPipeline(unet, scheduler).save_pretrained(temporary)
+    (directory / FACTS).unlink(missing_ok=True)
+    for part in ("unet", "scheduler"):
+        shutil.rmtree(directory / part, ignore_errors=True)
+        (temporary / part).rename(directory / part)
+    if facts.packing == 1:
+        (temporary / PIPELINE).rename(directory / PIPELINE)
+    (directory / CARD).write_text(card)
+    (temporary / FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1) + "\n")
+    (temporary / FACTS).rename(directory / FACTS)
+    shutil.rmtree(temporary)
+
+
+def scheduler_config(directory: Path) -> dict[str, Any]:
+    """The configuration of the model's scheduler. Raises InputError where it is none."""
+    try:
+        config = json.loads((directory / SCHEDULER_CONFIG).read_bytes())
+    except ValueError as error:
+        raise InputError(f"model {directory}: {SCHEDULER_CONFIG} is not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise InputError(f"model {directory}: {SCHEDULER_CONFIG} holds no object")
+    return config

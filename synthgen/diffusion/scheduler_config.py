@@ -1,0 +1,58 @@
+"""What sampling reads of the scheduler_config.json beside a diffusers model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from synthgen.errors import InputError
+from synthgen.ranges import Positive
+
+BetaSchedule = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
+Spacing = Literal["leading", "trailing", "linspace"]
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
+
+MAX_TRAIN_TIMESTEPS = 10_000
+
+_Beta = Annotated[float, Field(ge=1e-8, le=0.999)]
+
+
+class SchedulerConfig(BaseModel):
+    """Names, values and defaults as in diffusers' DDPMScheduler; what it does not need is passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    class_name: Annotated[Literal["DDPMScheduler", "DDIMScheduler"], Field(alias="_class_name")] = (
+        "DDPMScheduler"
+    )
+    num_train_timesteps: Annotated[int, Field(ge=1, le=MAX_TRAIN_TIMESTEPS)] = 1000
+    beta_start: _Beta = 0.0001
+    beta_end: _Beta = 0.02
+    beta_schedule: BetaSchedule = "linear"
+    trained_betas: (
+        Annotated[tuple[_Beta, ...], Field(min_length=1, max_length=MAX_TRAIN_TIMESTEPS)] | None
+    ) = None
+    timestep_spacing: Spacing = "leading"
+    steps_offset: Annotated[int, Field(ge=0)] = 0
+    rescale_betas_zero_snr: Literal[False] = False
+    prediction_type: PredictionType = "epsilon"
+    variance_type: Literal[
+        "fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned_range"
+    ] = "fixed_small"
+    clip_sample: bool = True
+    clip_sample_range: Positive = 1.0
+    thresholding: Literal[False] = False
+
+
+def read_scheduler_config(config: Mapping[str, Any]) -> SchedulerConfig:
+    """The configuration, checked. Raises InputError where sampling does not support what it says."""
+    try:
+        return SchedulerConfig.model_validate(dict(config))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        wanted = first["msg"][:1].lower() + first["msg"][1:]
+        raise InputError(
+            f"scheduler_config.json: {where} is {str(first['input'])[:80]}, and this sampler does not "
+            f"support that ({wanted}); use a model with another scheduler"
+        ) from error
