@@ -1,0 +1,1 @@
+"""How well detectors find anomalies: metrics, their uncertainty, and what is reported."""
