@@ -45,6 +45,9 @@ def train(options: Namespace) -> int:
     if told:
         what = f"trained for {options.steps} updates on {len(images.sha256s)} images"
         print(f"{options.out}: {what if trained else f'is {what} already; nothing is left to do'}")
+    # In this order: a network that is freed after the group of its processes can wait for it for ever.
+    del trainer
+    accelerator.free_memory()
     accelerator.end_training()
     return 0
 

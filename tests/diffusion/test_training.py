@@ -14,6 +14,7 @@ from synthgen.diffusion import trainer as trainer_module
 from synthgen.diffusion import training
 from synthgen.diffusion.loss import DiffusionLoss
 from synthgen.diffusion.model_files import read_facts
+from synthgen.diffusion.network import new_network
 from synthgen.diffusion.packing import packed, unpacked
 from synthgen.diffusion.settings import TrainingSettings
 from synthgen.diffusion.trainer import Trainer, Update
@@ -41,6 +42,19 @@ def test_the_log_has_every_update(undisturbed: Path) -> None:
     assert [int(number) for number, _, _ in rows] == list(range(STEPS))
     losses = [float(loss) for _, loss, _ in rows]
     assert all(0 < loss < 10 for loss in losses)
+
+
+def test_the_first_weights_depend_on_the_seed_alone() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        return new_network(TrainingSettings(size=16, seed=seed), 3, 1).state_dict()["conv_in.weight"]
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    one = weights(5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(weights(5), one)
+    assert not torch.equal(weights(6), one)
 
 
 def test_a_training_learns() -> None:
