@@ -125,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=_path, required=True, help="directory for the image, mask and normal image"
     )
     _sdas_commands(commands)
+    _detect_commands(commands)
     return root
 
 
@@ -149,6 +150,68 @@ def _sdas_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     train.add_argument(
         "--set", action="append", default=[], metavar="A=B", help="any other setting, such as flips=both"
+    )
+
+
+def _detect_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    does = "fit an anomaly detector on normal images, and score images"
+    group = commands.add_parser("detect", help=does, description=does[0].upper() + does[1:] + ".")
+    below = group.add_subparsers(dest="below", required=True, metavar="COMMAND")
+    fit = _command(below, "fit", "fit a detector on normal images")
+    fit.add_argument("method", help="padim, patchcore or simplenet")
+    fit.add_argument(
+        "source",
+        type=_path,
+        help="normal images: a folder, URL, data set, or builtin; or a directory of shards, for its plan's",
+    )
+    fit.add_argument("--out", type=_path, required=True, help="the detector's directory")
+    fit.add_argument("--seed", type=_seed, default=0, help="decides everything random (default: %(default)s)")
+    fit.add_argument("--categories", type=_names, help="only these categories, such as bottle,cable")
+    _detector_options(fit)
+
+    score = _command(below, "score", "print the score of every image as CSV: path,score")
+    score.add_argument("directory", type=_path, help="directory that detect fit wrote")
+    score.add_argument("images", type=_path, help="an image, or a folder or URL of images")
+    score.add_argument("--out", type=_path, help="write the CSV to this file instead")
+    score.add_argument("--maps", type=_path, help="also write each image's anomaly map here, as PATH.npy")
+    score.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+
+    evaluate = _command(commands, "evaluate", "measure a detector on a data set with labels and masks")
+    evaluate.add_argument(
+        "detector", type=_path, help="a method to fit, or a directory that detect fit wrote"
+    )
+    evaluate.add_argument(
+        "dataset",
+        type=_path,
+        help="root of MVTec AD, MPDD, BTAD or VisA, or shards; the layout is recognised",
+    )
+    evaluate.add_argument(
+        "--root", type=_path, help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, shards"
+    )
+    evaluate.add_argument("--categories", type=_names, help="only these categories, such as bottle,cable")
+    evaluate.add_argument("--seeds", type=_positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
+    evaluate.add_argument("--out", type=_path, help="directory for the report (JSON, Markdown) and pictures")
+    _detector_options(evaluate)
+
+
+def _detector_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--backbone",
+        choices=["resnet18", "resnet34", "resnet50", "wide_resnet50_2"],
+        help="the network whose features are looked at (default: resnet18)",
+    )
+    command.add_argument(
+        "--weights",
+        type=_path,
+        help="a .safetensors or .pth file, imagenet (by the Hugging Face hub) or random (default: imagenet)",
+    )
+    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A=B",
+        help="a setting of the method, such as image_size=320",
     )
 
 
@@ -197,6 +260,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
     return number
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {text!r}")
+    return int(text)
 
 
 def _shards(text: str) -> list[int]:

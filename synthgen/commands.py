@@ -50,7 +50,7 @@ def plan(options: Namespace) -> int:
     """Print or write the plan."""
     text = _frozen(_recipe(options)).model_dump_json(indent=2)
     if options.out:
-        _write(options.out, (text + "\n").encode())
+        write_file(options.out, (text + "\n").encode())
         print(options.out)
     else:
         print(text)
@@ -141,7 +141,7 @@ def inspect(options: Namespace) -> int:
     if options.out:
         picture = BytesIO()
         draw(statistics, picture)
-        _write(options.out, picture.getvalue())
+        write_file(options.out, picture.getvalue())
         print(options.out)
     return 0
 
@@ -228,6 +228,20 @@ def sdas(options: Namespace) -> int:
     return int(getattr(sdas_commands, options.below)(options))
 
 
+def detect(options: Namespace) -> int:
+    """Do one of the commands below `synthgen detect`."""
+    from synthgen import detect_commands
+
+    return int(getattr(detect_commands, options.below)(options))
+
+
+def evaluate(options: Namespace) -> int:
+    """Measure a detector on a data set with labels."""
+    from synthgen.evaluate_command import evaluate as measure
+
+    return measure(options)
+
+
 def require_device(device: str) -> None:
     if device != "cuda":
         return
@@ -237,7 +251,7 @@ def require_device(device: str) -> None:
         raise InputError("--device cuda: torch finds no CUDA device on this machine; use --device auto")
 
 
-def _write(path: str, data: bytes) -> None:
+def write_file(path: str, data: bytes) -> None:
     """Write a file that is either whole or not there."""
     from synthgen.shards.directory import OutputDirectory, explained
 

@@ -1,0 +1,153 @@
+"""What all detectors share: they are fitted on normal images and give scores and maps."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from synthgen.detectors.backbone import Backbone
+from synthgen.detectors.features import FeatureExtractor, Features
+from synthgen.errors import InputError, RunError
+
+State = dict[str, Tensor]
+"""What a detector has learned, by name, on the CPU."""
+
+Progress = Callable[[int, int], None]
+"""Is told (done, total); a smaller number done begins the next part of the work."""
+
+FIT_BATCH = 16
+"""Images whose features are looked at together."""
+
+
+class NormalImages(Protocol):
+    """Normal images to fit on; every pass gives the same images in the same order."""
+
+    def __len__(self) -> int:
+        """How many images there are."""
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """All images in batches (B, 3, H, W) float32, RGB in [0, 1], H = W = the settings' image_size."""
+
+
+class DetectorSettings(BaseModel):
+    """The settings of all methods."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    image_size: Annotated[int, Field(ge=32, le=2048)] = 256
+    """Side of the square images, pixels."""
+    smoothing: Annotated[float, Field(gt=0, le=64)] = 4.0
+    """Standard deviation of the Gaussian that smooths the anomaly map, pixels."""
+
+
+class Detector(ABC):
+    """A method with its settings and a frozen backbone; `fit` or `load_detector` makes it ready to predict.
+
+    On the CPU the same seed gives the same scores bit for bit with the same number of torch's threads, and an
+    image's score does not depend on the other images of its batch.
+    """
+
+    method: ClassVar[str]
+    settings_type: ClassVar[type[DetectorSettings]]
+    stages: ClassVar[tuple[int, ...]]
+    """Stages of the backbone whose features the method looks at, the finest first."""
+
+    def __init__(self, settings: DetectorSettings, backbone: Backbone, device: torch.device) -> None:
+        self.settings = settings
+        self.backbone = backbone
+        self.device = device
+        self._extract = FeatureExtractor(backbone, device)
+        self._state: State | None = None
+
+    def fit(self, images: NormalImages, seed: int, progress: Progress) -> None:
+        """Learn what is normal; ``seed`` decides everything random.
+
+        Raises InputError where there are no images or one is of another size, RunError for features that are
+        NaN or infinite.
+        """
+        if not len(images):
+            raise InputError(
+                f"{self.method} has no training images; at least one normal image is expected, better 100"
+            )
+        with torch.no_grad():
+            state = self._fit(images, seed, progress)
+        self.restore({name: tensor.cpu().contiguous() for name, tensor in state.items()})
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Anomaly scores (B,) and maps (B, H, W), both float32 on the CPU; higher is more anomalous.
+
+        ``images``: (B, 3, H, W) float32, RGB in [0, 1], H = W = the settings' image_size. Raises InputError
+        for other images, RunError for features that are NaN or infinite and before `fit`.
+        """
+        if self._state is None:
+            raise RunError(f"{self.method} was not fitted; fit it on normal images first")
+        self._require_size(images)
+        # On the CPU a batch is no faster, and the last bits of an image's score would depend on it.
+        together = 1 if self.device.type == "cpu" else max(len(images), 1)
+        scores, maps = [torch.empty(0)], [torch.empty(0, *images.shape[2:])]
+        with torch.inference_mode():
+            for start in range(0, len(images), together):
+                features = self._extract(images[start : start + together], start)
+                batch_scores, batch_maps = self._score(features)
+                scores.append(batch_scores.cpu())
+                maps.append(batch_maps.cpu())
+        return torch.cat(scores), torch.cat(maps)
+
+    def save(self, directory: Path) -> None:
+        """Write the detector with its backbone, for `load_detector`.
+
+        Whenever it is interrupted, the directory is either whole or seen not to be. Raises RunError before
+        `fit`, and where the directory cannot be written.
+        """
+        from synthgen.detectors.files import write_detector
+
+        if self._state is None:
+            raise RunError(f"{self.method} was not fitted; fit it on normal images first")
+        write_detector(directory, self.method, self.settings, self.backbone, self._state)
+
+    def restore(self, state: State) -> None:
+        """Get ready to predict. Raises KeyError or RuntimeError where the state is not one of this method."""
+        self._prepare({name: tensor.to(self.device) for name, tensor in state.items()})
+        self._state = state
+
+    @abstractmethod
+    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
+        """Learn from at least one image, without gradients."""
+
+    @abstractmethod
+    def _prepare(self, state: State) -> None:
+        """Take over what was learned, already on the detector's device."""
+
+    @abstractmethod
+    def _score(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W) of a batch's features."""
+
+    def _training_features(self, images: NormalImages, progress: Progress) -> Iterator[Features]:
+        """The features of all training images, in batches."""
+        done = 0
+        for batch in images.batches(FIT_BATCH):
+            self._require_size(batch)
+            yield self._extract(batch, done)
+            done += len(batch)
+            progress(done, len(images))
+        if done != len(images):
+            raise RunError(
+                f"{self.method} was given {done} training images and not {len(images)}; "
+                "leave the source as it is while a detector is fitted"
+            )
+
+    def _require_size(self, images: Tensor) -> None:
+        side = self.settings.image_size
+        if images.dtype != torch.float32 or images.shape[1:] != (3, side, side):
+            raise InputError(
+                f"images are {tuple(images.shape)} {images.dtype}; {self.method} expects (B, 3, {side}, "
+                f"{side}) torch.float32"
+            )
+
+    def _side(self) -> int:
+        """Height and width of the finest stage's features."""
+        return -(-self.settings.image_size // 2 ** (self.stages[0] + 1))

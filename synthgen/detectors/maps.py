@@ -1,0 +1,38 @@
+"""Anomaly maps of patches brought to the size of the image."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+TRUNCATION = 4.0
+"""Standard deviations at which the Gaussian ends."""
+
+
+class MapEnlarger:
+    """Bilinear upsampling and Gaussian smoothing with mirrored borders, as one matrix on either side."""
+
+    def __init__(self, side: int, image_size: int, smoothing: float, device: torch.device) -> None:
+        self._matrix = (_gaussian(image_size, smoothing) @ _bilinear(side, image_size)).float().to(device)
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """(B, side, side) to (B, image_size, image_size), float32."""
+        return self._matrix @ maps @ self._matrix.mT
+
+
+def _bilinear(side: int, image_size: int) -> Tensor:
+    """(image_size, side) float64: linear interpolation between pixel centres."""
+    identity = torch.eye(side, dtype=torch.float64)
+    return functional.interpolate(identity[None], image_size, mode="linear")[0].mT
+
+
+def _gaussian(size: int, deviation: float) -> Tensor:
+    """(size, size) float64: smoothing of a row that is mirrored at its border pixels."""
+    radius = round(TRUNCATION * deviation)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
+    kernel /= kernel.sum()
+    pixels = np.pad(np.arange(size), radius, mode="reflect")
+    matrix = np.zeros((size, size))
+    for pixel in range(size):
+        np.add.at(matrix[pixel], pixels[pixel : pixel + len(kernel)], kernel)
+    return torch.from_numpy(matrix)

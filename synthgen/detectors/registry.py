@@ -1,0 +1,66 @@
+"""All detectors by name: making one, and loading one that was fitted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from synthgen.detectors.backbone import BackboneName, load_backbone
+from synthgen.detectors.base import Detector
+from synthgen.detectors.files import BACKBONE, read_record, read_state
+from synthgen.detectors.padim import Padim
+from synthgen.detectors.patchcore import Patchcore
+from synthgen.detectors.simplenet import Simplenet
+from synthgen.errors import InputError
+
+DETECTORS: dict[str, type[Detector]] = {
+    detector.method: detector for detector in (Padim, Patchcore, Simplenet)
+}
+
+
+def make_detector(
+    method: str, overrides: Mapping[str, Any], backbone: BackboneName, weights: str, device: str
+) -> Detector:
+    """A detector that is not fitted yet; ``overrides`` are settings that differ from the published ones.
+
+    ``weights`` are as for `load_backbone`. Raises InputError for an unknown method, setting or backbone and
+    for unfit weights, RunError where the weights cannot be downloaded.
+    """
+    detector = _detector(method)
+    try:
+        settings = detector.settings_type.model_validate(dict(overrides))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(
+            f"{method}: setting {'.'.join(map(str, first['loc']))}: {first['msg']}; "
+            f"{method} has the settings {', '.join(detector.settings_type.model_fields)}"
+        ) from error
+    return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
+
+
+def load_detector(directory: Path, device: str) -> Detector:
+    """A detector as it was saved. Raises InputError where there is none, or one of another version."""
+    record = read_record(directory)
+    state = read_state(directory, record)
+    try:
+        detector = make_detector(
+            record.method, record.settings, record.backbone, str(directory / BACKBONE), device
+        )
+    except InputError as error:
+        raise InputError(f"detector {directory}: {error}") from error
+    try:
+        detector.restore(state)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise InputError(
+            f"detector {directory}: what was learned does not fit its settings "
+            f"({' '.join(str(error).split())[:100]}); fit it again"
+        ) from error
+    return detector
+
+
+def _detector(method: str) -> type[Detector]:
+    if method not in DETECTORS:
+        raise InputError(f"method '{method}' is not known; one of {', '.join(DETECTORS)} is expected")
+    return DETECTORS[method]

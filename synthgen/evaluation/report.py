@@ -1,0 +1,182 @@
+"""What an evaluation found: a table for people, Markdown, and JSON."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.evaluation.protocol import Measured
+from synthgen.evaluation.uncertainty import LEVEL, RESAMPLES, Estimate, Spread, spread
+from synthgen.shards.directory import OutputDirectory, explained
+
+REPORT_VERSION = 1
+
+MASKS = (
+    "the whole image is resized to the detector's size; a pixel of its mask is anomalous where at least half "
+    "of its area is, and a mask that would vanish by that keeps the pixels with the largest share"
+)
+
+
+class Column(NamedTuple):
+    """A column of the table: a metric, and what the readers call it."""
+
+    level: str
+    metric: str
+    heading: str
+
+
+COLUMNS = (
+    Column("image", "auroc", "image AUROC"),
+    Column("image", "average_precision", "image AP"),
+    Column("image", "oracle_f1", "image F1-max (oracle)"),
+    Column("pixel", "auroc", "pixel AUROC"),
+    Column("pixel", "average_precision", "pixel AP"),
+    Column("pixel", "aupro_0.3", "AUPRO 0.3"),
+    Column("pixel", "aupimo", "AUPIMO"),
+)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Value(_Record):
+    """A metric with its 95 % bootstrap interval over the test images."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Run(_Record):
+    """The metrics by name; null where the test set cannot tell."""
+
+    seed: int | None
+    """None for a detector that was fitted before."""
+    image: dict[str, Value] | None
+    pixel: dict[str, Value | None] | None
+
+
+class Category(_Record):
+    """What was measured in one category."""
+
+    category: str
+    fitted_on: int | None
+    """Normal images; None for a detector that was fitted before."""
+    normal: int
+    """Normal images of the test set."""
+    anomalous: int
+    """Anomalous images of the test set."""
+    notes: list[str]
+    runs: list[Run]
+
+
+class Report(_Record):
+    """A detector on a data set."""
+
+    report_version: int = REPORT_VERSION
+    dataset: str
+    layout: str
+    method: str
+    backbone: str
+    weights: str
+    settings: dict[str, object]
+    image_size: int
+    masks: str = MASKS
+    versions: dict[str, str]
+    categories: list[Category]
+
+
+def run(seed: int | None, measured: Measured) -> Run:
+    """The metrics of one seed as they are reported."""
+
+    def values(found: dict[str, Estimate] | dict[str, Estimate | None]) -> dict[str, Value | None]:
+        return {
+            name: Value(**estimate._asdict()) if estimate is not None else None
+            for name, estimate in found.items()
+        }
+
+    image = None if measured.image is None else values(measured.image)
+    pixel = None if measured.pixel is None else values(measured.pixel)
+    return Run.model_validate({"seed": seed, "image": image, "pixel": pixel})
+
+
+def mean(report: Report, column: Column) -> Spread | None:
+    """Each seed's mean over the categories, over the seeds; None where a category has no such value."""
+    by_seed = zip(*(_values(category, column) for category in report.categories), strict=True)
+    means = []
+    for values in by_seed:
+        known = [value.value for value in values if value is not None]
+        if len(known) < len(values):
+            return None
+        means.append(sum(known) / len(known))
+    return spread(means)
+
+
+def markdown_table(report: Report) -> str:
+    """One row for each category, and their mean: values with the deviation over seeds, or their interval."""
+    rows = [["category", "images", *(column.heading for column in COLUMNS)]]
+    for category in report.categories:
+        counts = f"{category.normal} + {category.anomalous}"
+        rows.append(
+            [category.category.replace("|", "\\|"), counts, *(_cell(category, column) for column in COLUMNS)]
+        )
+    if len(report.categories) > 1:
+        rows.append(["**mean**", "", *(_told(mean(report, column)) for column in COLUMNS)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_line(row, widths, str.ljust) for row in rows]
+    return "\n".join([lines[0], _line(["-" * width for width in widths], widths, str.ljust), *lines[1:]])
+
+
+def markdown(report: Report) -> str:
+    """The whole report."""
+    seeds = [each.seed for each in report.categories[0].runs]
+    if len(seeds) > 1:
+        cells = f"mean ± standard deviation over the seeds {', '.join(map(str, seeds))}"
+    else:
+        cells = f"value [{LEVEL:.0%} interval of {RESAMPLES:,} bootstrap resamples of the test images]"
+    facts = [
+        f"- backbone {report.backbone}, weights {report.weights}, images {report.image_size} x "
+        f"{report.image_size}",
+        f"- settings: {', '.join(f'{name} {value}' for name, value in report.settings.items()) or 'none'}",
+        f"- cells: {cells}; images: normal + anomalous of the test set; –: the test set cannot tell",
+        "- F1-max takes the best threshold with the labels, hence an oracle's; AUPRO is integrated up to a "
+        "false-positive rate of 0.3",
+        f"- masks: {report.masks}",
+        f"- versions: {', '.join(f'{name} {version}' for name, version in report.versions.items())}",
+    ]
+    facts += [f"- {each.category}: {note}" for each in report.categories for note in each.notes]
+    title = f"# {report.method} on {report.dataset} ({report.layout})"
+    return "\n".join([title, "", markdown_table(report), "", *facts, ""])
+
+
+def write(report: Report, directory: OutputDirectory) -> None:
+    """Write ``report.json`` and ``report.md``, each whole or not at all."""
+    with explained(directory.url):
+        directory.write("report.json", (report.model_dump_json(indent=2) + "\n").encode())
+        directory.write("report.md", markdown(report).encode())
+
+
+def _values(category: Category, column: Column) -> list[Value | None]:
+    """A column's value of each seed."""
+    levels = [each.image if column.level == "image" else each.pixel for each in category.runs]
+    return [None if level is None else level[column.metric] for level in levels]
+
+
+def _cell(category: Category, column: Column) -> str:
+    known = [value for value in _values(category, column) if value is not None]
+    if len(known) < len(category.runs):
+        return "–"
+    if len(known) > 1:
+        return _told(spread([value.value for value in known]))
+    return f"{known[0].value:.3f} [{known[0].low:.3f}, {known[0].high:.3f}]"
+
+
+def _told(found: Spread | None) -> str:
+    if found is None:
+        return "–"
+    return f"{found.mean:.3f}" if found.deviation is None else f"{found.mean:.3f} ± {found.deviation:.3f}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], pad: Callable[[str, int], str]) -> str:
+    return f"| {' | '.join(pad(cell, width) for cell, width in zip(cells, widths, strict=True))} |"
