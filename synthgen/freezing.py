@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
-from synthgen.diffusion.model_files import PinnedModel, pin
+from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
 from synthgen.images import UnusableImage, decode, prepare
 from synthgen.plan import NormalImage, PinnedFile, Plan, Preparation, RejectedFile
@@ -16,10 +18,29 @@ from synthgen.scene import Pixels
 from synthgen.shards.pinned_bank import PinnedBank
 from synthgen.sources import BuiltinSource, FolderSource, Source
 from synthgen.sources.files import Root
-from synthgen.survey import Look, Progress, look_at_all, survey
+from synthgen.survey import Look, OnBadImage, Progress, look_at_all, survey
 
 DECISION_IMAGES = 16
 """How many images of a category the foreground decision looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the normal images of a recipe are: the same whatever is made of them, and with whichever seed."""
+
+    preparation: Preparation
+    images: list[NormalImage]
+    rejected: list[RejectedFile]
+    foreground: dict[str, ForegroundRule]
+
+
+class Pins:
+    """Textures, models and banks, looked at when first asked for; for a process that freezes many recipes."""
+
+    def __init__(self) -> None:
+        self.textures = cache(_look_at_textures)
+        self.model = cache(pin)
+        self.bank = cache(_pin_bank)
 
 
 def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
@@ -28,6 +49,11 @@ def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
     ``progress`` is called with (images read, images in all). Raises InputError where no image can be used,
     where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
     """
+    return freeze_on(find_ground(recipe, progress), recipe, Pins())
+
+
+def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
+    """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
     found = survey(recipe.source, recipe.size, recipe.fit, recipe.on_bad_image, progress)
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
@@ -41,20 +67,26 @@ def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
         category: _decide(recipe, preparation, category, images)
         for category in sorted({image.category for image in images})
     }
-    textures, bad_textures = _pin_textures(recipe)
-    models, banks = _pin_models(recipe), _pin_banks(recipe)
+    return Ground(preparation, images, found.rejected, foreground)
+
+
+def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
+    """The plan of a recipe whose normal images were looked at. Raises InputError as `freeze` does."""
+    each = recipe.synthesizers
+    collections = _names(synthesizer.collections() for synthesizer in each)
+    looked_at = {name: pins.textures(name, recipe.on_bad_image) for name in collections}
     plan = Plan(
         recipe=recipe,
-        preparation=preparation,
-        images=images,
-        rejected=[*found.rejected, *bad_textures],
-        foreground=foreground,
-        textures=textures,
-        models=models,
-        banks=banks,
+        preparation=ground.preparation,
+        images=ground.images,
+        rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
+        foreground=ground.foreground,
+        textures={name: textures.pinned for name, textures in looked_at.items()},
+        models={name: pins.model(name) for name in _names(synthesizer.models() for synthesizer in each)},
+        banks={name: pins.bank(name) for name in _names(synthesizer.banks() for synthesizer in each)},
         fingerprint="0" * 64,
     )
-    for synthesizer in recipe.synthesizers:
+    for synthesizer in each:
         synthesizer.check(plan)
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
 
@@ -125,32 +157,32 @@ def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalI
         yield prepare(decode(recipe.source.read(image.path)), preparation)
 
 
-def _pin_textures(recipe: Recipe) -> tuple[dict[str, list[PinnedFile]], list[RejectedFile]]:
-    pinned: dict[str, list[PinnedFile]] = {}
-    rejected: list[RejectedFile] = []
-    for collection in sorted(set().union(*(each.collections() for each in recipe.synthesizers))):
-        source = texture_source(collection)
-        with _about("textures"):
-            looks, bad = look_at_all(source, recipe.on_bad_image)
-        if not looks:
-            raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
-        pinned[collection] = [PinnedFile(path=look.path, sha256=look.sha256) for look in looks]
-        rejected += [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad]
-    return pinned, rejected
+@dataclass(frozen=True, slots=True)
+class _Textures:
+    pinned: list[PinnedFile]
+    rejected: list[RejectedFile]
 
 
-def _pin_models(recipe: Recipe) -> dict[str, PinnedModel]:
-    return {name: pin(name) for name in sorted(set().union(*(each.models() for each in recipe.synthesizers)))}
+def _look_at_textures(collection: str, on_bad_image: OnBadImage) -> _Textures:
+    with _about("textures"):
+        looks, bad = look_at_all(texture_source(collection), on_bad_image)
+    if not looks:
+        raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
+    return _Textures(
+        [PinnedFile(path=look.path, sha256=look.sha256) for look in looks],
+        [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad],
+    )
 
 
-def _pin_banks(recipe: Recipe) -> dict[str, PinnedBank]:
-    names = sorted(set().union(*(each.banks() for each in recipe.synthesizers)))
-    if not names:
-        return {}
+def _pin_bank(name: str) -> PinnedBank:
     # Late: a bank has a plan of its own, which it reads by what is above this module.
     from synthgen.shards.bank import open_bank
 
-    return {name: open_bank(name).pinned for name in names}
+    return open_bank(name).pinned
+
+
+def _names(each: Iterable[set[str]]) -> list[str]:
+    return sorted(set().union(*each))
 
 
 @contextmanager

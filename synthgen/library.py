@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from synthgen.diffusion.model_files import PinnedModel, digest, model_directory
@@ -27,22 +28,35 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[V]):
-    """The most recently used values, up to a sum of bytes."""
+    """The most recently used values, up to a sum of bytes; for several threads."""
 
     def __init__(self, limit: int, size: Callable[[V], int]) -> None:
         self._limit, self._size, self._total = limit, size, 0
         self._values: OrderedDict[Any, V] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, key: Any, make: Callable[[], V]) -> V:
         """The value of a key, made and kept where it is not there."""
-        if key in self._values:
-            self._values.move_to_end(key)
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value
+                self._total += self._size(value)
+                while self._total > self._limit and len(self._values) > 1:
+                    self._total -= self._size(self._values.popitem(last=False)[1])
             return self._values[key]
-        value = self._values[key] = make()
-        self._total += self._size(value)
-        while self._total > self._limit and len(self._values) > 1:
-            self._total -= self._size(self._values.popitem(last=False)[1])
-        return value
+
+
+class Shelf:
+    """What plans share that work in one process: models, kept on their device, and textures as prepared."""
+
+    def __init__(self, texture_bytes: int = CACHE_BYTES // 3) -> None:
+        self.models: dict[tuple[str, str], DiffusionModel] = {}
+        self.textures: BoundedCache[Pixels] = BoundedCache(texture_bytes, lambda pixels: pixels.nbytes)
 
 
 def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:
@@ -56,19 +70,16 @@ def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:
 class PlanLibrary:
     """The scenes and textures of a plan, read from where its recipe's source lies."""
 
-    def __init__(self, plan: Plan, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, plan: Plan, cache_bytes: int = CACHE_BYTES, shelf: Shelf | None = None) -> None:
         self._plan = plan
+        self._shelf = shelf or Shelf(cache_bytes // 3)
         self._images = {image.sha256: image for image in plan.images}
         self._textures = {
             file.sha256: (collection, file) for collection, files in plan.textures.items() for file in files
         }
         self._texture_sources: dict[str, Source] = {}
-        self._models: dict[tuple[str, str], DiffusionModel] = {}
         self._banks: dict[str, Bank] = {}
         self._scenes: BoundedCache[Scene] = BoundedCache(cache_bytes, _scene_bytes)
-        self._texture_pixels: BoundedCache[Pixels] = BoundedCache(
-            cache_bytes // 3, lambda pixels: pixels.nbytes
-        )
 
     @cached_property
     def drawn_from(self) -> list[NormalImage]:
@@ -97,7 +108,7 @@ class PlanLibrary:
 
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         """A texture resized to ``shape`` (H, W, C)."""
-        return self._texture_pixels.get((sha256, shape), lambda: self._read_texture(sha256, shape))
+        return self._shelf.textures.get((sha256, shape), lambda: self._read_texture(sha256, shape))
 
     def pinned_model(self, name: str) -> PinnedModel:
         """What the plan pinned of a diffusion model."""
@@ -105,10 +116,11 @@ class PlanLibrary:
 
     def model(self, sha256: str, device: str) -> "DiffusionModel":
         """A diffusion model, loaded once. Raises RunError where its files have changed."""
-        if (sha256, device) not in self._models:
+        models = self._shelf.models
+        if (sha256, device) not in models:
             name = next(name for name, model in self._plan.models.items() if model.sha256 == sha256)
-            self._models[sha256, device] = load_pinned(model_directory(name), sha256, device)
-        return self._models[sha256, device]
+            models[sha256, device] = load_pinned(model_directory(name), sha256, device)
+        return models[sha256, device]
 
     def bank(self, name: str) -> "Bank":
         """A bank, opened once. Raises RunError where it has changed."""

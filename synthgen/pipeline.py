@@ -1,6 +1,6 @@
 """plan + indices → samples: choose, draw, make, composite, judge."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from synthgen.defect import Composite, Verdict, judge, unjudged
-from synthgen.library import CACHE_BYTES, PlanLibrary
+from synthgen.library import CACHE_BYTES, PlanLibrary, Shelf
 from synthgen.order import ImageOrder
 from synthgen.plan import NormalImage, Plan
+from synthgen.recipe import Recipe
 from synthgen.record import Recorder
 from synthgen.sample import FORMAT_VERSION, Facts, Sample, sample_key
 from synthgen.scene import Scene
@@ -26,6 +27,7 @@ BATCH_PIXELS = 2**22
 class Draft:
     """A sample in the making."""
 
+    recipe: Recipe
     index: int
     image: NormalImage
     scene: Scene
@@ -45,13 +47,18 @@ class Pipeline:
     """Makes the samples of one plan, any of them, in any order. Not for several threads at once."""
 
     def __init__(
-        self, plan: Plan, device: str = "cpu", batch_size: int = BATCH_SIZE, cache_bytes: int = CACHE_BYTES
+        self,
+        plan: Plan,
+        device: str = "cpu",
+        batch_size: int = BATCH_SIZE,
+        cache_bytes: int = CACHE_BYTES,
+        shelf: Shelf | None = None,
     ) -> None:
         self.plan = plan
         self._device = device
         height, width = plan.preparation.size
         self._batch_size = max(1, min(batch_size, BATCH_PIXELS // (height * width)))
-        self._library = PlanLibrary(plan, cache_bytes)
+        self._library = PlanLibrary(plan, cache_bytes, shelf)
         self._recorder = Recorder(plan)
         self._weights = [synthesizer.weight for synthesizer in plan.recipe.synthesizers]
         self._order = ImageOrder(plan.recipe, self._library.drawn_from)
@@ -64,52 +71,22 @@ class Pipeline:
         """The samples of the indices, in their order; the batch size changes the speed and nothing else."""
         remaining = iter(indices)
         while batch := list(islice(remaining, self._batch_size)):
-            drafts = [self._choose(index) for index in batch]
-            self._attempt(drafts)
-            yield from map(self._finish, drafts)
+            drafts = [self.begin(index) for index in batch]
+            complete(drafts, self._device)
+            yield from map(self.finish, drafts)
 
-    def _choose(self, index: int) -> Draft:
-        """Choose the normal image and the method."""
+    def begin(self, index: int) -> Draft:
+        """Choose the normal image and the method, and read the image."""
         recipe = self.plan.recipe
         image = self._order.image(index)
         stream = Stream(recipe.seed, index, "choose")
         stays_normal = stream.boolean(recipe.normal_share)
         synthesizer = recipe.synthesizers[stream.weighted(self._weights)]
-        return Draft(index, image, self._library.scene(image.sha256), None if stays_normal else synthesizer)
+        scene = self._library.scene(image.sha256)
+        return Draft(recipe, index, image, scene, None if stays_normal else synthesizer)
 
-    def _attempt(self, drafts: list[Draft]) -> None:
-        """Draw and make until every defect passes the judge or has used up its attempts."""
-        for attempt in range(self.plan.recipe.attempts):
-            pending = [draft for draft in drafts if draft.synthesizer and not draft.accepted]
-            if not pending:
-                return
-            by_class: dict[type[Synthesizer[Any]], list[Draft]] = {}
-            for draft in pending:
-                by_class.setdefault(self._draw(draft, draft.synthesizer, attempt), []).append(draft)
-            for synthesizer, some in by_class.items():
-                self._make(synthesizer, some)
-
-    def _draw(
-        self, draft: Draft, synthesizer: Synthesizer[Any] | None, attempt: int
-    ) -> type[Synthesizer[Any]]:
-        assert synthesizer
-        stream = Stream(self.plan.recipe.seed, draft.index, synthesizer.method, attempt)
-        draft.params = synthesizer.draw(stream, draft.scene)
-        draft.attempts = attempt + 1
-        return type(synthesizer)
-
-    def _make(self, synthesizer: type[Synthesizer[Any]], drafts: list[Draft]) -> None:
-        scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
-        for draft, defect in zip(drafts, synthesizer.make(scenes, params, self._device), strict=True):
-            draft.result = synthesizer.compose(draft.scene, defect)
-            min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
-            draft.verdict = (
-                judge(draft.result, self.plan.recipe.min_contrast, min_overlap)
-                if synthesizer.paired
-                else unjudged(draft.result)
-            )
-
-    def _finish(self, draft: Draft) -> Sample:
+    def finish(self, draft: Draft) -> Sample:
+        """The sample of a completed draft of this plan."""
         facts = self._facts(draft)
         if draft.accepted and draft.result:
             return Sample(facts, draft.result.image, draft.result.mask, draft.scene)
@@ -173,4 +150,45 @@ class Pipeline:
             contrast_lab=verdict.contrast_lab,
             foreground_overlap=verdict.foreground_overlap,
             params=self._recorder.record(draft.image, draft.params),
+        )
+
+
+def complete(drafts: Sequence[Draft], device: str) -> None:
+    """Draw and make until every defect passes the judge or has used up its attempts.
+
+    Drafts may be of several plans: those of one method and image size are made together.
+    """
+    attempt = 0
+    while pending := [
+        draft
+        for draft in drafts
+        if draft.synthesizer and not draft.accepted and attempt < draft.recipe.attempts
+    ]:
+        alike: dict[tuple[type[Synthesizer[Any]], tuple[int, ...]], list[Draft]] = {}
+        for draft in pending:
+            alike.setdefault((_draw(draft, draft.synthesizer, attempt), draft.scene.image.shape), []).append(
+                draft
+            )
+        for (synthesizer, _), some in alike.items():
+            _make(synthesizer, some, device)
+        attempt += 1
+
+
+def _draw(draft: Draft, synthesizer: Synthesizer[Any] | None, attempt: int) -> type[Synthesizer[Any]]:
+    assert synthesizer
+    stream = Stream(draft.recipe.seed, draft.index, synthesizer.method, attempt)
+    draft.params = synthesizer.draw(stream, draft.scene)
+    draft.attempts = attempt + 1
+    return type(synthesizer)
+
+
+def _make(synthesizer: type[Synthesizer[Any]], drafts: Sequence[Draft], device: str) -> None:
+    scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
+    for draft, defect in zip(drafts, synthesizer.make(scenes, params, device), strict=True):
+        draft.result = synthesizer.compose(draft.scene, defect)
+        min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
+        draft.verdict = (
+            judge(draft.result, draft.recipe.min_contrast, min_overlap)
+            if synthesizer.paired
+            else unjudged(draft.result)
         )

@@ -53,7 +53,7 @@ class Recipe(BaseModel):
     name: Annotated[str, Field(max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     count: Annotated[int, Field(ge=1, le=10**9)]
-    source: AnySource
+    source: SerializeAsAny[AnySource]
     size: tuple[Side, Side] | Literal["native"] = (256, 256)
     """[height, width] of the samples, or ``native`` where all images have one size."""
     fit: Literal["resize", "crop"] = "resize"

@@ -57,7 +57,9 @@ def parse_model(text: str, name: str, model: type[Model], overrides: Sequence[st
     """Read YAML text as ``model``; ``name`` stands for the file in the messages."""
     document = parse(text, name)
     if not isinstance(document.root.value, dict):
-        raise InputError(_told(document.problems) if document.problems else _no_fields(document, name, model))
+        if document.problems:
+            raise FieldError(document.problems)
+        raise InputError(_no_fields(document, name, model))
     for override in overrides:
         _override(document, override)
     problems = {problem.path: problem for problem in document.problems}
@@ -65,9 +67,9 @@ def parse_model(text: str, name: str, model: type[Model], overrides: Sequence[st
         result = model.model_validate_json(json.dumps(document.root.plain()), strict=True)
     except ValidationError as error:
         problems = {problem.path: problem for problem in explain(document, model, error)} | problems
-        raise InputError(_told(problems.values())) from None
+        raise FieldError(problems.values()) from None
     if problems:
-        raise InputError(_told(problems.values()))
+        raise FieldError(problems.values())
     return result
 
 
@@ -85,6 +87,14 @@ def inline(value: Any) -> str:
         [value], Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
     )
     return text.strip()[1:-1]
+
+
+class FieldError(InputError):
+    """What is wrong with a document, field by field; as text, a line for each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+        super().__init__(_told(self.problems))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -159,8 +169,8 @@ def _no_fields(document: Document, name: str, model: type[BaseModel]) -> str:
     return f"{document.root.place}: expected fields (name: value), found {document.root.shown()}"
 
 
-def _told(problems: Iterable[Problem]) -> str:
-    lines = [str(problem) for problem in sorted(problems, key=lambda problem: problem.line)]
+def _told(problems: Sequence[Problem]) -> str:
+    lines = [str(problem) for problem in problems]
     more = [f"and {len(lines) - MAX_TOLD} more"] if len(lines) > MAX_TOLD else []
     return "\n".join(lines[:MAX_TOLD] + more)
 

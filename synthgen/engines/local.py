@@ -66,7 +66,7 @@ class LocalEngine(Engine):
             OutputDirectory(url).remove_leftovers()
 
     def _start(self, plan: Plan, url: str, number: int) -> tuple[Connection, BaseProcess]:
-        context = _context(plan.recipe)
+        context = process_context(_needed(plan.recipe))
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_work, args=(theirs, plan, url, (self._device, number), self._batch_size), daemon=True
@@ -94,18 +94,22 @@ class LocalEngine(Engine):
 
 def start_importing(recipe: Recipe) -> None:
     """Let the imports that workers will need begin, in another process, while this one freezes the recipe."""
-    _context(recipe)
+    process_context(_needed(recipe))
 
 
-def _context(recipe: Recipe) -> ForkServerContext | SpawnContext:
-    """How processes start: forked off a server that has imported, once, what all of them need."""
+def process_context(modules: Sequence[str]) -> ForkServerContext | SpawnContext:
+    """How processes start: forked off a server that has imported, once, the modules that all of them need."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    heavy = {name for synthesizer in recipe.synthesizers for name in synthesizer.imports}
-    context.set_forkserver_preload([__name__, *sorted(heavy)])
+    context.set_forkserver_preload(list(modules))
     _start_server()
     return context
+
+
+def _needed(recipe: Recipe) -> list[str]:
+    heavy = {name for synthesizer in recipe.synthesizers for name in synthesizer.imports}
+    return [__name__, *sorted(heavy)]
 
 
 def _start_server() -> None:
@@ -126,7 +130,7 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
     try:
         with explained(url):
             pipeline, directory = (
-                Pipeline(plan, _chosen(*turn, plan.recipe), batch_size),
+                Pipeline(plan, chosen_device(*turn, plan.recipe), batch_size),
                 OutputDirectory(url),
             )
             # Samples make no cycles: what was imported need not be searched for them over and over.
@@ -148,7 +152,7 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
         )
 
 
-def _chosen(device: str, number: int, recipe: Recipe) -> str:
+def chosen_device(device: str, number: int, recipe: Recipe) -> str:
     """The device of one worker; GPUs are looked for only where a method has use for torch."""
     if device == "cpu" or not any("torch" in each.imports for each in recipe.synthesizers):
         return "cpu"

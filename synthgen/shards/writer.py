@@ -1,20 +1,23 @@
 """Writing one shard: the tar under a temporary name, then its mark."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import islice
 
 from synthgen.pipeline import Pipeline
 from synthgen.plan import Plan
-from synthgen.sample import FORMAT_VERSION, Facts
+from synthgen.recipe import Output
+from synthgen.sample import FORMAT_VERSION, Facts, Sample
 from synthgen.shards import tar
 from synthgen.shards.directory import OutputDirectory, start_writing_back
 from synthgen.shards.encode import encode, extensions
 from synthgen.shards.mark import Mark, mark_name, shard_name
 from synthgen.shards.statistics import ShardStatistics
 
-SAMPLES_PER_REPORT = 16
+SAMPLES_PER_BLOCK = 16
 WRITE_BACK_BYTES = 8 * 1024 * 1024
 
 
@@ -29,36 +32,72 @@ def shard_indices(plan: Plan, shard: int) -> range:
     return range(shard * size, min((shard + 1) * size, plan.recipe.count))
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some samples of a shard, one after the other, as they stand in its tar."""
+
+    data: bytes
+    places: list[list[int]]
+    """For each sample, offset in ``data`` and size of each member, in the order of the extensions."""
+    facts: list[Facts]
+
+
+def block(samples: Iterable[Sample], output: Output) -> Block:
+    """The piece of a tar that holds some samples."""
+    names = extensions(output)
+    pieces: list[bytes] = []
+    places: list[list[int]] = []
+    facts: list[Facts] = []
+    position = 0
+    for sample in samples:
+        members = encode(sample, output)
+        place = []
+        for name in names:
+            data = members[name]
+            pieces += [tar.header(f"{sample.facts.key}.{name}", len(data)), data, tar.padding(len(data))]
+            place += [position + tar.BLOCK, len(data)]
+            position += tar.BLOCK + len(data) + len(pieces[-1])
+        places.append(place)
+        facts.append(sample.facts)
+    return Block(b"".join(pieces), places, facts)
+
+
 def write_shard(
     directory: OutputDirectory, pipeline: Pipeline, shard: int, made: Callable[[int], None]
 ) -> Mark:
     """Make and write one shard and its mark; ``made`` is told the number of samples since its last call."""
     plan = pipeline.plan
-    indices, names = shard_indices(plan, shard), extensions(plan.recipe.output)
+    samples = pipeline.samples(shard_indices(plan, shard))
+
+    def blocks() -> Iterator[Block]:
+        while some := list(islice(samples, SAMPLES_PER_BLOCK)):
+            yield block(some, plan.recipe.output)
+            made(len(some))
+
+    return write_blocks(directory, plan, shard, blocks())
+
+
+def write_blocks(directory: OutputDirectory, plan: Plan, shard: int, blocks: Iterable[Block]) -> Mark:
+    """Write a shard out of all its blocks, in their order, and its mark."""
     digest, position, written_back = sha256(), 0, 0
     places: list[list[int]] = []
     facts: list[Facts] = []
     with directory.open_for_writing(shard_name(shard)) as file:
-        for sample in pipeline.samples(indices):
-            members = encode(sample, plan.recipe.output)
-            pieces, place = [], []
-            for name in names:
-                data = members[name]
-                pieces += [tar.header(f"{sample.facts.key}.{name}", len(data)), data, tar.padding(len(data))]
-                place += [position + tar.BLOCK, len(data)]
-                position += tar.BLOCK + len(data) + len(pieces[-1])
-            block = b"".join(pieces)
-            digest.update(block)
-            file.write(block)
-            places.append(place)
-            facts.append(sample.facts)
+        for each in blocks:
+            digest.update(each.data)
+            file.write(each.data)
+            places += [
+                [number + position * (which % 2 == 0) for which, number in enumerate(place)]
+                for place in each.places
+            ]
+            facts += each.facts
+            position += len(each.data)
             if position - written_back >= WRITE_BACK_BYTES:
                 start_writing_back(file, written_back, position)
                 written_back = position
-            if len(facts) % SAMPLES_PER_REPORT == 0:
-                made(SAMPLES_PER_REPORT)
         digest.update(tar.END_OF_ARCHIVE)
         file.write(tar.END_OF_ARCHIVE)
+    indices = shard_indices(plan, shard)
     mark = Mark(
         format_version=FORMAT_VERSION,
         shard=shard_name(shard),
@@ -67,14 +106,13 @@ def write_shard(
         first_index=indices.start,
         count=len(indices),
         fingerprint=plan.fingerprint,
-        extensions=names,
+        extensions=extensions(plan.recipe.output),
         members=places,
         statistics=ShardStatistics.of(facts),
         versions=versions(),
     )
     directory.write(mark_name(shard), mark.model_dump_json().encode())
     directory.sync()
-    made(len(facts) % SAMPLES_PER_REPORT)
     return mark
 
 

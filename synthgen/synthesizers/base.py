@@ -74,6 +74,10 @@ class Synthesizer(BaseModel, Generic[P]):
         """The banks of stored images that the method draws from; they are pinned in the plan."""
         return set()
 
+    def needs_other_images(self) -> bool:
+        """Whether the method takes pixels of another image of the same product."""
+        return False
+
     def check(self, plan: "Plan") -> None:
         """Raise InputError where the method cannot serve the plan's images."""
 

@@ -67,6 +67,10 @@ class Nsa(Synthesizer[NsaParams]):
     """How gradients are joined; auto: normal for objects, mixed for textures."""
     min_overlap: Share = 0.25
 
+    def needs_other_images(self) -> bool:
+        """Whether patches come from another image."""
+        return self.patch_from == "other"
+
     def draw(self, stream: Stream, scene: Scene) -> NsaParams:
         """Take every random decision: image, number of patches, sizes, factors, places, opacity."""
         sha256 = other_image(stream, scene) if self.patch_from == "other" else ""

@@ -46,6 +46,10 @@ class PatchSynthesizer(Synthesizer[PatchParams]):
     """Colour jitter: brightness, contrast and saturation by 1 ± jitter, hue by ± jitter of the circle."""
     min_overlap: Share = 0.25
 
+    def needs_other_images(self) -> bool:
+        """Whether patches come from another image."""
+        return self.patch_from == "other"
+
     @abstractmethod
     def size(self, stream: Stream, scene: Scene) -> tuple[int, int]:
         """Draw the patch's width and height in pixels."""
