@@ -126,6 +126,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _sdas_commands(commands)
     _detect_commands(commands)
+    _serve_command(commands)
     return root
 
 
@@ -192,6 +193,25 @@ def _detect_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     evaluate.add_argument("--seeds", type=_positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
     evaluate.add_argument("--out", type=_path, help="directory for the report (JSON, Markdown) and pictures")
     _detector_options(evaluate)
+
+
+def _serve_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    serve = _command(commands, "serve", "make anomalies over HTTP; a page at /, the API at /docs")
+    serve.add_argument(
+        "--recipes", type=_path, help="folder of the recipes to serve (default: the shipped ones)"
+    )
+    serve.add_argument(
+        "--model",
+        type=_path,
+        action="append",
+        dest="models",
+        metavar="DIR",
+        help="a diffusion model that requests may name by its folder's name; can be given several times",
+    )
+    serve.add_argument("--host", help="address to listen at (default: 127.0.0.1, this machine alone)")
+    serve.add_argument("--port", type=int, help="port to listen at (default: 8000)")
+    serve.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
+    serve.add_argument("--api-key-file", type=_path, help="refuse every request without the key in this file")
 
 
 def _detector_options(command: argparse.ArgumentParser) -> None:

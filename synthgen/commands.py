@@ -242,6 +242,21 @@ def evaluate(options: Namespace) -> int:
     return measure(options)
 
 
+def serve(options: Namespace) -> int:
+    """Make anomalies over HTTP until stopped."""
+    from synthgen.errors import require_package
+
+    for name in ("fastapi", "uvicorn", "pydantic_settings", "prometheus_client", "multipart"):
+        require_package(name, "server", "synthgen serve")
+    from server.running import run, settings_of
+
+    settings = settings_of(options)
+    if settings.device == "cuda":
+        require_device("cuda")
+    run(settings)
+    return 0
+
+
 def require_device(device: str) -> None:
     if device != "cuda":
         return

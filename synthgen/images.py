@@ -58,6 +58,21 @@ def decode(data: bytes) -> Decoded:
             raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Height and width of an encoded image by its header, guarded as in `decode`. Raises UnusableImage."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            image = _open(data)
+            _guard(image, data)
+        except UnusableImage:
+            raise
+        except Exception as error:
+            raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
+    width, height = image.size
+    return height, width
+
+
 def is_grey(pixels: Decoded) -> bool:
     """Whether an (H, W, C) image has one channel, or three that are equal everywhere."""
     first = pixels[..., 0]

@@ -81,7 +81,7 @@ def test_all_that_the_package_is_built_from_is_copied(dockerfile: Path) -> None:
 def test_the_image_installs_the_pinned_package_and_runs_its_command(dockerfile: Path) -> None:
     configuration = project()["project"]
     install = next(line for line in arguments_of(dockerfile, "RUN") if "pip install" in line)
-    assert '-c constraints.txt ".[readers]"' in install
+    assert '-c constraints.txt ".[readers,sdas,server]"' in install
     assert "readers" in configuration["optional-dependencies"]
     (command,) = yaml.safe_load(arguments_of(dockerfile, "ENTRYPOINT")[-1])
     assert command in configuration["scripts"]

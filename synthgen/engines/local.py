@@ -154,19 +154,24 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
 
 def chosen_device(device: str, number: int, recipe: Recipe) -> str:
     """The device of one worker; GPUs are looked for only where a method has use for torch."""
-    if device == "cpu" or not any("torch" in each.imports for each in recipe.synthesizers):
-        return "cpu"
-    gpus = _gpus()
+    uses_torch = any("torch" in each.imports for each in recipe.synthesizers)
+    return torch_device(device, number) if uses_torch else "cpu"
+
+
+def torch_device(device: str, number: int) -> str:
+    """Where a worker's torch runs: the GPUs in turn, if there are any and ``device`` is not ``cpu``."""
+    gpus = 0 if device == "cpu" else gpu_count()
     return f"cuda:{number % gpus}" if gpus else "cpu"
 
 
 def _default_workers(recipe: Recipe, device: str) -> int:
     networks = any(each.runs_network for each in recipe.synthesizers)
-    gpus = _gpus() if networks and device != "cpu" else 0
+    gpus = gpu_count() if networks and device != "cpu" else 0
     return gpus or len(os.sched_getaffinity(0))
 
 
-def _gpus() -> int:
+def gpu_count() -> int:
+    """How many GPUs torch finds."""
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,0 +1,62 @@
+"""The application: routes, guards, and a service that starts and ends with it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from server.guards import BodyGuard, KeyGuard, read_key
+from server.observing import ObservingMiddleware
+from server.problems import answer_with_problems
+from server.routes import anomalies, health, offers, page, recipes
+from server.service import Service
+from server.settings import Settings
+from server.shards import Shards
+
+DESCRIPTION = """Synthetic anomalies with exact masks, on the fly.
+
+`POST /v1/anomalies` takes images of good products and gives them back with defects and masks.
+`GET /v1/recipes/{name}/shards/000000.tar` is a shard of a recipe, whether it was made before or not.
+Every error is a problem detail (RFC 9457)."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Raises InputError where the settings name what cannot be used."""
+    from importlib.metadata import version
+
+    key = read_key(settings.api_key_file)
+    service = Service(settings)
+    shards = Shards(service)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await shards.stop()
+            await service.stop()
+
+    app = FastAPI(
+        title="synthgen",
+        description=DESCRIPTION,
+        version=version("synthgen"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service, app.state.shards = service, shards
+    for each in (anomalies, recipes, offers, health, page):
+        app.include_router(each.router)
+    page.mount_files(app)
+    answer_with_problems(app)
+    app.add_middleware(
+        BodyGuard,
+        max_bytes=settings.max_body_bytes,
+        upload_seconds=settings.upload_seconds,
+        stall_seconds=settings.stall_seconds,
+    )
+    if key:
+        app.add_middleware(KeyGuard, key=key)
+    app.add_middleware(ObservingMiddleware, metrics=service.metrics)
+    return app

@@ -1,0 +1,93 @@
+"""The recipes that the service holds, each frozen once, and the models that requests may name."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.settings import Settings
+from synthgen.diffusion.model_files import PinnedModel, pin
+from synthgen.errors import InputError, SynthgenError
+from synthgen.freezing import Pins, find_ground, freeze_on
+from synthgen.plan import Plan
+from synthgen.recipe import Recipe
+from synthgen.recipe_file import RULES_FOLDER, load_recipe, shipped_dir
+
+LOGGER = logging.getLogger("synthgen.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A recipe that cannot be served, and why."""
+
+    recipe: Recipe | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """What the service was started with."""
+
+    plans: dict[str, Plan] = field(default_factory=dict)
+    unavailable: dict[str, Unavailable] = field(default_factory=dict)
+    models: dict[str, PinnedModel] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    """Where the models lie, as a recipe names them."""
+
+    @property
+    def runs_networks(self) -> bool:
+        """Whether there is a diffusion model that a request could ask for."""
+        return bool(self.models)
+
+
+def models_of(settings: Settings) -> Catalogue:
+    """A catalogue of the models alone. Raises InputError for one that is not whole or has another's name."""
+    catalogue = Catalogue()
+    if not _diffusion_is_installed():
+        if settings.models:
+            raise InputError(
+                "--model: needs the package diffusers; install it by: pip install 'synthgen[sdas]'"
+            )
+        return catalogue
+    for name, path in [
+        ("builtin", "builtin"),
+        *((path.resolve().name, str(path)) for path in settings.models),
+    ]:
+        if name in catalogue.models:
+            raise InputError(f"--model {path}: there is already a model named {name}; rename the directory")
+        catalogue.models[name], catalogue.paths[name] = pin(path), path
+    return catalogue
+
+
+def freeze_all(catalogue: Catalogue, settings: Settings) -> None:
+    """Freeze every recipe; one that cannot be is noted as unavailable, with the reason."""
+    pins = Pins()
+    for name, path in recipe_files(settings):
+        recipe: Recipe | None = None
+        try:
+            recipe = load_recipe(path)
+            catalogue.plans[name] = freeze_on(find_ground(recipe), recipe, pins)
+        except SynthgenError as error:
+            reason = " ".join(str(error).split())
+            catalogue.unavailable[name] = Unavailable(recipe, reason)
+            LOGGER.warning("recipe %s is not served: %s", name, reason)
+
+
+def recipe_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """The names and paths of the recipes, sorted. Raises InputError where the folder is none or empty."""
+    folder = settings.recipes or shipped_dir()
+    if not folder.is_dir():
+        raise InputError(f"--recipes {folder}: is not a folder; give one with recipes (YAML files)")
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*.yaml"))
+    named = [
+        (path.with_suffix("").as_posix(), folder / path) for path in paths if path.parts[0] != RULES_FOLDER
+    ]
+    if not named:
+        raise InputError(f"--recipes {folder}: holds no recipe (*.yaml)")
+    yield from named
+
+
+def _diffusion_is_installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("diffusers") is not None

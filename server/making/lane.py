@@ -1,0 +1,186 @@
+"""A lane: a queue, and the processes that take from it. Diffusion has its own: nothing else waits for it."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from server.making.jobs import Done, Failed, Form, Job, News, Origin, Ready, Stored, Timed, Uploaded
+from server.making.process import WorkerProcess
+from server.making.queue import FairQueue
+from server.problems import Fault, Problem, later, refused
+from synthgen.plan import Plan
+
+BATCHES_AHEAD = 2
+"""Batches that a process has at a time: one under way, and one so that it need not wait for the next."""
+MAX_JOBS = 8
+MAX_SAMPLES = 32
+"""Bounds of a batch: what waits for the slowest of them must not wait long."""
+RATE_MEMORY = 0.9
+"""How much of the measured rate is kept when a batch is done."""
+
+
+class Observer(Protocol):
+    """Is told what happens in a lane, for the metrics."""
+
+    def batch(self, lane: str, timed: Timed) -> None:
+        """A batch is done."""
+
+    def worker_lost(self, lane: str) -> None:
+        """A process ended unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a lane takes upon itself."""
+
+    jobs: int
+    """Jobs that wait or are under way."""
+    upload_bytes: int
+    """Bytes of the images that they bring."""
+    seconds: float
+    """Longest time for a job."""
+
+
+class Lane:
+    """Does jobs by processes of its own; everything is called in the event loop."""
+
+    def __init__(
+        self,
+        name: str,
+        bounds: Bounds,
+        start_process: Callable[[int, Callable[[WorkerProcess, News | None], None]], WorkerProcess],
+        plans: Mapping[str, Plan],
+        observer: Observer,
+    ) -> None:
+        self.name = name
+        self._bounds = bounds
+        self._start_process, self._plans, self._observer = start_process, plans, observer
+        self._queue = FairQueue()
+        self._workers: dict[WorkerProcess, int] = {}
+        self._answers: dict[int, asyncio.Future[Done]] = {}
+        self._numbers = itertools.count()
+        self._seconds_a_job = 0.1
+        self._upload_bytes = 0
+        self._is_stopping = False
+
+    def start(self, count: int) -> None:
+        """Start the processes."""
+        for number in range(count):
+            self._workers[self._start_process(number, self._hear)] = number
+
+    async def stop(self) -> None:
+        """Let the processes finish what they have, and end them."""
+        self._is_stopping = True
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every process is ready."""
+        return bool(self._workers) and all(worker.is_ready for worker in self._workers)
+
+    @property
+    def outstanding(self) -> int:
+        """Jobs that wait or are under way."""
+        return len(self._answers)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return len(self._queue)
+
+    def require_room(self) -> None:
+        """Raise Problem (429) where as much is outstanding as may be."""
+        if self.outstanding >= self._bounds.jobs or self._upload_bytes >= self._bounds.upload_bytes:
+            seconds = self.outstanding * self._seconds_a_job / max(1, len(self._workers))
+            raise later(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{self.outstanding} jobs are outstanding, which is as many as may be; come again later",
+                seconds,
+            )
+
+    async def do(self, client: str, origin: Origin, indices: range, form: Form, kind: Hashable) -> Done:
+        """Make some samples. Raises Problem where that fails; when cancelled, what still waits is dropped."""
+        job = Job(next(self._numbers), origin, indices, form, kind)
+        answer = self._answers[job.number] = asyncio.get_running_loop().create_future()
+        brought = sum(map(len, origin.images)) if isinstance(origin, Uploaded) else 0
+        self._upload_bytes += brought
+        self._queue.put(client, job)
+        self._dispatch()
+        try:
+            async with asyncio.timeout(self._bounds.seconds):
+                return await answer
+        except TimeoutError:
+            self._replace_silent(job)
+            raise later(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"this took more than {self._bounds.seconds:g} seconds; ask for less, or come again later",
+                self._bounds.seconds,
+            ) from None
+        finally:
+            self._upload_bytes -= brought
+            self._queue.drop(job.number)
+            self._answers.pop(job.number, None)
+
+    def _dispatch(self) -> None:
+        """Hand out what waits, at once and as evenly as it goes."""
+        while self._queue:
+            free = [worker for worker in self._workers if len(worker.batches) < BATCHES_AHEAD]
+            if not free:
+                return
+            worker = min(free, key=lambda each: len(each.jobs))
+            jobs = self._queue.take(MAX_JOBS, MAX_SAMPLES)
+            named = {job.origin.name for job in jobs if isinstance(job.origin, Stored)}
+            worker.send(jobs, {name: self._plans[name] for name in named - worker.known})
+
+    def _hear(self, worker: WorkerProcess, news: News | None) -> None:
+        match news:
+            case None:
+                self._lost(worker)
+            case Ready():
+                worker.is_ready = True
+            case Timed():
+                done = worker.batches.pop(0)
+                self._measured(len(done) or 1, sum(news.seconds.values()))
+                self._observer.batch(self.name, news)
+            case Done():
+                if answer := self._open_answer(news.number):
+                    answer.set_result(news)
+            case Failed():
+                if answer := self._open_answer(news.number):
+                    answer.set_exception(_problem(news))
+        self._dispatch()
+
+    def _open_answer(self, number: int) -> "asyncio.Future[Done] | None":
+        answer = self._answers.get(number)
+        return answer if answer and not answer.done() else None
+
+    def _measured(self, jobs: int, seconds: float) -> None:
+        self._seconds_a_job = RATE_MEMORY * self._seconds_a_job + (1 - RATE_MEMORY) * seconds / jobs
+
+    def _replace_silent(self, job: Job) -> None:
+        """End the process that has had a job for too long; its death then brings a new one."""
+        for worker in self._workers:
+            if job in worker.jobs:
+                worker.kill()
+
+    def _lost(self, worker: WorkerProcess) -> None:
+        """A process is gone: what it had fails, and another one takes its place."""
+        number = self._workers.pop(worker)
+        if self._is_stopping:
+            return
+        self._observer.worker_lost(self.name)
+        for job in worker.jobs:
+            if answer := self._open_answer(job.number):
+                answer.set_exception(
+                    later(HTTPStatus.SERVICE_UNAVAILABLE, "the worker that made this was lost; try again", 1)
+                )
+        self._workers[self._start_process(number, self._hear)] = number
+
+
+def _problem(failed: Failed) -> Problem:
+    if failed.is_input:
+        return refused(failed.detail, *(Fault(*fault) for fault in failed.faults))
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, failed.detail)

@@ -1,0 +1,124 @@
+"""The plans of one process: those that the service holds, and a few of uploaded images."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Generic, TypeVar
+
+from server.making.jobs import Origin, Stored, Uploaded
+from synthgen.diffusion.model_files import model_directory
+from synthgen.errors import InputError
+from synthgen.freezing import Ground, Pins, find_ground, freeze_on
+from synthgen.images import UnusableImage, size_of
+from synthgen.library import Shelf, load_pinned
+from synthgen.pipeline import Pipeline
+from synthgen.plan import Plan
+from synthgen.sources.uploads import UploadSource
+
+UPLOADS_KEPT = 8
+"""Plans of uploaded images that are kept, in case that the next job is of the same."""
+GROUNDS_KEPT = 64
+"""What was found of uploaded images is kept longer: it is small, and finding the foreground takes time."""
+UPLOAD_CACHE_BYTES = 32 * 1024 * 1024
+
+V = TypeVar("V")
+
+
+class RefusedImagesError(InputError):
+    """Uploaded images that cannot be used: (field, reason) of each."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in faults))
+
+
+class Recent(Generic[V]):
+    """The most recently used values."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[str, V] = OrderedDict()
+
+    def get(self, key: str, make: Callable[[], V]) -> V:
+        """The value of a key, made and kept where it is not there."""
+        if key not in self._values:
+            self._values[key] = make()
+        self._values.move_to_end(key)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+        return self._values[key]
+
+
+class Plans:
+    """Gives the pipeline of a job's plan. Not for several threads at once."""
+
+    def __init__(self, max_image_pixels: int, max_sample_pixels: int) -> None:
+        self._max_image_pixels, self._max_sample_pixels = max_image_pixels, max_sample_pixels
+        self._shelf, self._pins = Shelf(), Pins()
+        self._stored: dict[str, Pipeline] = {}
+        self._uploaded: Recent[Pipeline] = Recent(UPLOADS_KEPT)
+        self._grounds: Recent[Ground] = Recent(GROUNDS_KEPT)
+
+    def load(self, model: str, device: str) -> None:
+        """Load a diffusion model, so that the first job need not wait for it."""
+        pinned = self._pins.model(model)
+        self._shelf.models[pinned.sha256, device] = load_pinned(model_directory(model), pinned.sha256, device)
+
+    def learn(self, name: str, plan: Plan) -> None:
+        """Take over a plan that the service holds."""
+        self._stored[name] = Pipeline(plan, shelf=self._shelf)
+
+    def pipeline(self, origin: Origin) -> Pipeline:
+        """The pipeline of a plan. Raises InputError where uploaded images cannot be used."""
+        match origin:
+            case Stored(name):
+                return self._stored[name]
+            case Uploaded():
+                recipe = origin.recipe.model_dump_json(exclude={"source"})
+                return self._uploaded.get(_key(origin, recipe), lambda: self._freeze(origin))
+
+    def _freeze(self, uploaded: Uploaded) -> Pipeline:
+        faults = [
+            (f"images.{number}", reason)
+            for number, data in enumerate(uploaded.images)
+            if (reason := self._fault(data))
+        ]
+        if faults:
+            raise RefusedImagesError(faults)
+        source = UploadSource.of(uploaded.images, uploaded.category)
+        recipe = uploaded.recipe.model_copy(update={"source": source})
+        seen = recipe.model_dump_json(include={"size", "fit", "foreground"})
+        ground = self._grounds.get(_key(uploaded, seen), lambda: find_ground(recipe))
+        if ground.rejected:
+            raise RefusedImagesError([(file.path, file.reason) for file in ground.rejected])
+        self._require_size(ground)
+        return Pipeline(
+            freeze_on(ground, recipe, self._pins), cache_bytes=UPLOAD_CACHE_BYTES, shelf=self._shelf
+        )
+
+    def _fault(self, data: bytes) -> str:
+        """What makes an image unfit before it is decoded; nothing for a good one."""
+        try:
+            height, width = size_of(data)
+        except UnusableImage as error:
+            return str(error)
+        if height * width > self._max_image_pixels:
+            return (
+                f"the image is {width} x {height} pixels, {height * width / 1e6:.1f} megapixels; at most "
+                f"{self._max_image_pixels / 1e6:.1f} are taken"
+            )
+        return ""
+
+    def _require_size(self, ground: Ground) -> None:
+        height, width = ground.preparation.size
+        if height * width > self._max_sample_pixels:
+            raise InputError(
+                f"the samples would be {width} x {height} pixels; at most {self._max_sample_pixels} pixels "
+                "are made for a request: give a smaller size"
+            )
+
+
+def _key(uploaded: Uploaded, rest: str) -> str:
+    images = [sha256(image).hexdigest() for image in uploaded.images]
+    return json.dumps([images, uploaded.category, rest])

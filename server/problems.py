@@ -1,0 +1,94 @@
+"""Errors as RFC 9457 problem details: one sentence, and the fields that are wrong."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+LOGGER = logging.getLogger("synthgen.server")
+
+
+class Fault(NamedTuple):
+    """A field of the request, such as ``recipe.synthesizers.0.delta``, and what is wrong with it."""
+
+    field: str
+    detail: str
+
+
+class Problem(Exception):  # noqa: N818 - the standard's name for it
+    """An answer that is no success; the server stays as it was."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.faults, self.headers = status, detail, faults, dict(headers or {})
+
+    def response(self) -> Response:
+        """The answer: ``application/problem+json``."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": int(self.status),
+            "detail": self.detail,
+        }
+        if self.faults:
+            body["errors"] = [fault._asdict() for fault in self.faults]
+        return Response(json.dumps(body), self.status, self.headers, media_type="application/problem+json")
+
+
+def refused(detail: str, *faults: Fault) -> Problem:
+    """A request that was understood and cannot be served (422)."""
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults)
+
+
+def later(status: HTTPStatus, detail: str, seconds: float) -> Problem:
+    """A request that may come again after some seconds (429 or 503)."""
+    return Problem(status, detail, headers={"Retry-After": str(max(1, round(seconds)))})
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Let every error of the application become a problem."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = error.detail
+    if status == HTTPStatus.NOT_FOUND and detail == status.phrase:
+        detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.method} is not allowed at {request.url.path}"
+    return Problem(status, detail, headers=error.headers).response()
+
+
+async def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [Fault(".".join(map(str, each["loc"][1:])), each["msg"]) for each in error.errors()]
+    return refused(f"{faults[0].field}: {faults[0].detail}", *faults).response()
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    LOGGER.error("unexpected %s at %s", type(error).__name__, request.url.path, exc_info=error)
+    return Problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "the server stumbled over this request; this is a bug, and logged"
+    ).response()

@@ -1,0 +1,66 @@
+"""The page at /, and the documentation at /docs; everything they need comes from here."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FOLDER = Path(__file__).parent.parent / "page"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "connect-src 'self'",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+# Swagger's own code writes style attributes.
+DOCS_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
+}
+
+DOCS = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>synthgen: API</title>
+<link rel="icon" href="/page/icon.svg"><link rel="stylesheet" href="/docs/files/swagger-ui.css"></head>
+<body><div id="docs"></div>
+<script src="/docs/files/swagger-ui-bundle.js"></script><script src="/page/docs.js"></script></body>
+</html>
+"""
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Files(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response
+
+
+@router.get("/")
+async def page() -> FileResponse:
+    """The page."""
+    return FileResponse(FOLDER / "index.html", headers=HEADERS)
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """The documentation, by Swagger UI."""
+    return HTMLResponse(DOCS, headers=DOCS_HEADERS)
+
+
+def mount_files(app: FastAPI) -> None:
+    """Serve the page's files, and Swagger's."""
+    from swagger_ui_bundle import swagger_ui_path
+
+    app.mount("/page", _Files(directory=FOLDER), name="page")
+    app.mount("/docs/files", _Files(directory=swagger_ui_path), name="docs")

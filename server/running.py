@@ -1,0 +1,57 @@
+"""Running the application with uvicorn."""
+
+from argparse import Namespace
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+
+from server.app import create_app
+from server.observing import log_config
+from server.settings import Settings
+from synthgen.errors import InputError, RunError
+
+KEEP_ALIVE_SECONDS = 30
+MAX_HEADER_BYTES = 64 * 1024
+BACKLOG = 2048
+
+
+def settings_of(options: Namespace) -> Settings:
+    """The settings: options that were given, else the environment. Raises InputError for a wrong one."""
+    given: dict[str, Any] = {
+        name: value
+        for name in ("recipes", "models", "host", "port", "device", "api_key_file")
+        if (value := getattr(options, name)) is not None
+    }
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        where = f"--{name.replace('_', '-')}" if name in given else f"SYNTHGEN_{name.upper()}"
+        raise InputError(f"{where}: {first['msg']}, found {str(first['input'])[:60]!r}") from error
+
+
+def run(settings: Settings) -> None:
+    """Serve until the process is told to stop; what is under way is finished. Raises InputError, RunError."""
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        http="h11",
+        ws="none",
+        log_config=log_config(),
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run()
+    except SystemExit as error:
+        raise RunError(
+            f"the service could not start on {settings.host}:{settings.port}; is the port taken?"
+        ) from error

@@ -1,0 +1,131 @@
+"""The service behind the routes: what it holds, and the lanes that make samples."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from contextlib import suppress
+
+from server.cache import ShardCache
+from server.catalogue import Catalogue, freeze_all, models_of
+from server.making.jobs import Done, Form, News, Origin
+from server.making.lane import BATCHES_AHEAD, MAX_SAMPLES, Bounds, Lane
+from server.making.process import WorkerProcess
+from server.making.worker import Limits
+from server.observing import Metrics
+from server.settings import Settings
+from synthgen.engines.local import gpu_count
+from synthgen.pipeline import BATCH_PIXELS
+from synthgen.recipe import Recipe
+
+PASTE, DIFFUSION = "paste", "diffusion"
+MODULES = {PASTE: ["torch"], DIFFUSION: ["torch", "synthgen.diffusion.model"]}
+"""What the processes of a lane import before they are asked for anything."""
+
+
+class Service:
+    """Starts and ends with the application; used in its event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.catalogue: Catalogue = models_of(settings)
+        self.cache = ShardCache(settings.cache_dir, settings.cache_bytes)
+        self.lanes: dict[str, Lane] = {}
+        self._counts: dict[str, int] = {}
+        self._freezing: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Start the processes, and freeze the recipes while they begin. Raises InputError for a bad cache."""
+        await asyncio.to_thread(self.cache.open)
+        settings = self.settings
+        self._counts[PASTE] = settings.workers or len(os.sched_getaffinity(0))
+        if self.catalogue.runs_networks:
+            gpus = 0 if settings.device == "cpu" else await asyncio.to_thread(gpu_count)
+            self._counts[DIFFUSION] = settings.diffusion_workers or max(1, gpus)
+        bounds = Bounds(settings.max_outstanding, settings.max_outstanding_bytes, settings.request_seconds)
+        for name, count in self._counts.items():
+            self.lanes[name] = Lane(
+                name, bounds, self._process_starter(name), self.catalogue.plans, self.metrics
+            )
+            self.lanes[name].start(count)
+        self._freezing = asyncio.create_task(asyncio.to_thread(freeze_all, self.catalogue, settings))
+
+    async def stop(self) -> None:
+        """Finish what is under way, and end the processes."""
+        self._is_stopping = True
+        if self._freezing:
+            with suppress(Exception):
+                await self._freezing
+        await asyncio.gather(*(lane.stop() for lane in self.lanes.values()))
+
+    @property
+    def has_frozen(self) -> bool:
+        """Whether all recipes were looked at."""
+        return self._freezing is not None and self._freezing.done()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the recipes are frozen and every process has imported and loaded what it needs."""
+        lanes = all(lane.is_ready for lane in self.lanes.values())
+        return self.has_frozen and lanes and not self._is_stopping
+
+    def lane_of(self, recipe: Recipe) -> Lane:
+        """The lane that makes a recipe's samples."""
+        runs_network = any(each.runs_network for each in recipe.synthesizers)
+        return self.lanes[DIFFUSION if runs_network and DIFFUSION in self.lanes else PASTE]
+
+    async def made(
+        self, client: str, origin: Origin, recipe: Recipe, indices: range, form: Form
+    ) -> AsyncIterator[Done]:
+        """Make samples piece by piece, in order, a few pieces ahead of the reader. Raises Problem."""
+        lane = self.lane_of(recipe)
+        ahead = BATCHES_AHEAD * self._counts[lane.name]
+        kind = kind_of(recipe)
+        tasks: deque[asyncio.Task[Done]] = deque()
+        try:
+            for part in _parts(indices, samples_together(recipe)):
+                if len(tasks) == ahead:
+                    yield await tasks.popleft()
+                tasks.append(asyncio.create_task(lane.do(client, origin, part, form, kind)))
+            while tasks:
+                yield await tasks.popleft()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _process_starter(
+        self, lane: str
+    ) -> Callable[[int, Callable[[WorkerProcess, News | None], None]], WorkerProcess]:
+        settings = self.settings
+
+        def start(number: int, hear: Callable[[WorkerProcess, News | None], None]) -> WorkerProcess:
+            limits = Limits(
+                settings.device,
+                number,
+                settings.max_image_pixels,
+                settings.max_sample_pixels,
+                tuple(self.catalogue.paths.values()) if lane == DIFFUSION else (),
+            )
+            return WorkerProcess(limits, MODULES[lane], hear)
+
+        return start
+
+
+def kind_of(recipe: Recipe) -> Hashable:
+    """What samples must share to be made together: methods and size."""
+    return frozenset(each.method for each in recipe.synthesizers), recipe.size
+
+
+def samples_together(recipe: Recipe) -> int:
+    """How many samples make a job: large ones a few at a time, to bound memory."""
+    if recipe.size == "native":
+        return 1
+    height, width = recipe.size
+    return max(1, min(MAX_SAMPLES, BATCH_PIXELS // (height * width)))
+
+
+def _parts(indices: range, size: int) -> Iterable[range]:
+    return (indices[first : first + size] for first in range(0, len(indices), size))

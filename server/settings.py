@@ -1,0 +1,67 @@
+"""What the service is started with: options of `synthgen serve`, else the environment (``SYNTHGEN_…``)."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 2**20
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """All settings with their bounds; ``SYNTHGEN_PORT=80`` in the environment sets ``port``."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNTHGEN_", frozen=True)
+
+    recipes: Path | None = None
+    """A folder of recipes to serve; those that come with synthgen where there is none."""
+    models: tuple[Path, ...] = ()
+    """Directories of diffusion models that a request's recipe may name, by their last part."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    api_key_file: Path | None = None
+    """A file with the key that every request must bring."""
+    workers: Count | None = None
+    """Processes that make samples; one for each core where it is not given. Diffusion has its own."""
+    diffusion_workers: Count | None = None
+    """Processes that run diffusion models; one for each GPU, or one, where it is not given."""
+
+    cache_dir: Path = Path(tempfile.gettempdir()) / "synthgen-shards"
+    """Where finished shards are kept."""
+    cache_bytes: Annotated[int, Field(ge=0)] = 10 * 1024 * MIB
+    """Most bytes of the shards that are kept; the longest unread go first."""
+
+    max_body_bytes: Count = 64 * MIB
+    """Most bytes of a request."""
+    max_image_bytes: Count = 16 * MIB
+    """Most bytes of an uploaded file."""
+    max_image_pixels: Count = 40_000_000
+    """Most pixels of an uploaded image, told by its header."""
+    max_images: Count = 32
+    """Most images of a request."""
+    max_samples: Count = 1000
+    """Most samples of a request (``n``)."""
+    max_sample_pixels: Count = 2048 * 2048
+    """Most pixels of one sample of a request."""
+    max_attempts: Count = 50
+    """Most attempts that a request's recipe may allow for a sample."""
+    max_outstanding: Count = 64
+    """Pieces of work that may wait or be under way, for diffusion and for the rest; beyond that: 429."""
+    max_outstanding_bytes: Count = 512 * MIB
+    """Bytes of uploaded images beyond which no more are taken on: 429."""
+    upload_seconds: Seconds = 30.0
+    """Longest time in which a request must have arrived."""
+    stall_seconds: Seconds = 30.0
+    """Longest time for which a reader may take nothing of its answer."""
+    request_seconds: Seconds = 120.0
+    """Longest time for the next samples of a request; a worker that is silent for so long is replaced."""
+    shard_seconds: Seconds = 20.0
+    """How long a request waits for a shard that is being made, before it is asked to come again."""
+    shutdown_seconds: Count = 120
+    """How long requests under way are given to finish when the service is stopped."""
