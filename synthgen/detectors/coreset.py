@@ -1,9 +1,12 @@
 """Exact greedy k-center selection (Gonzalez, 1985), as PatchCore's coreset.
 
 Roth et al., CVPR 2022, algorithm 1. A distance to the nearest centre only shrinks as centres are added, so
-what is far now bounds what can be far later: the farthest points are played against each other alone, as long
-as one of them is farther than all other points were at the start of the round. Only then are all points
-compared with the round's centres, in one matrix product.
+what was computed once bounds what it can be later. Twice this spares comparisons, and changes no choice:
+
+- Most points are soon near a centre, and are not looked at again before the farthest ones have come down to
+  where they stand. Only the farthest are kept up to date with all centres.
+- Among these the very farthest are played against each other alone, as long as one of them is farther than
+  all others were at the start of the round; then all of them meet the round's centres in one matrix product.
 """
 
 from collections.abc import Callable
@@ -11,10 +14,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+FARTHEST = 8192
+"""Points that are kept up to date at a time; more, where more are equally far."""
 CANDIDATES = 1024
-"""Farthest points that are played against each other in a round."""
-POINTS_TOGETHER = 4096
-"""Points compared with a round's centres at a time, to stay in the processor's caches."""
+"""Of them, those that are played against each other in a round."""
+POINTS_TOGETHER, CENTRES_TOGETHER = 2048, 1024
+"""Points and centres that are compared at a time, to stay in the processor's caches."""
 ROUNDING = 16 * torch.finfo(torch.float32).eps
 """Squared distances below this share of the largest squared norm are rounding."""
 
@@ -29,52 +34,74 @@ def greedy_coreset(points: Tensor, count: int, first: int, progress: Callable[[i
     points = points - points.mean(0)
     norms = points.square().sum(1)
     negligible = ROUNDING * float(norms.max())
-    chosen = [first]
-    distances = torch.full_like(norms, torch.inf)
-    _approach(distances, points, norms, torch.tensor([first], device=points.device))
-    while len(chosen) < count:
-        centres = _round(distances, points, norms, count - len(chosen), negligible)
-        if not len(centres):
-            break
-        chosen += centres.tolist()
-        _approach(distances, points, norms, centres)
-        progress(len(chosen), count)
-    return torch.tensor(chosen)
+    chosen = torch.tensor([first], device=points.device)
+    bounds = _nearest(torch.full_like(norms, torch.inf), points, norms, points[chosen])
+    """Squared distances to the nearest of the centres that a point was compared with; a centre's own -inf."""
+    bounds[first] = -torch.inf
+    compared = torch.ones_like(norms, dtype=torch.int64)
+    """How many centres that are, from the first."""
+    while len(chosen) < count and float(bounds.max()) > negligible:
+        farthest, others = _farthest(bounds)
+        centres = points[chosen]
+        for missed in compared[farthest].unique().tolist():
+            if missed < len(chosen):
+                late = farthest[compared[farthest] == missed]
+                bounds[late] = _nearest(bounds[late], points[late], norms[late], centres[missed:])
+        near, near_points, near_norms = bounds[farthest], points[farthest], norms[farthest]
+        least = max(others, negligible)
+        while len(new := _round(near, near_points, near_norms, count - len(chosen), least)):
+            near = _nearest(near, near_points, near_norms, near_points[new])
+            near[new] = -torch.inf
+            chosen = torch.cat([chosen, farthest[new]])
+            progress(len(chosen), count)
+        bounds[farthest] = near
+        compared[farthest] = len(chosen)
+    return chosen.cpu()
 
 
-def _round(distances: Tensor, points: Tensor, norms: Tensor, most: int, negligible: float) -> Tensor:
-    """The next centres in order, (K,): at least one, and none where only rounding is left."""
+def _farthest(bounds: Tensor) -> tuple[Tensor, float]:
+    """Positions, ascending, of the points with the highest bounds, and the highest bound of all others."""
+    limit = bounds.topk(min(FARTHEST + 1, len(bounds))).values[-1]
+    inside = bounds > limit
+    if not inside.any():  # so many are equally far
+        inside = bounds == limit
+    outside = bounds[~inside]
+    return inside.nonzero()[:, 0], float(outside.max()) if len(outside) else -torch.inf
+
+
+def _round(distances: Tensor, points: Tensor, norms: Tensor, most: int, others: float) -> Tensor:
+    """The next centres in order, (K,), at most ``most``, all farther than ``others``, the points not looked at.
+
+    None only where no point is farther.
+    """
     farthest, positions = distances.topk(min(CANDIDATES, len(distances)))
-    others = float(farthest[-1])
+    no_candidate = float(farthest[-1])
     # topk takes any of equal points; argmax takes the first.
     positions = torch.unique(torch.cat([positions, distances.argmax()[None]]))
-    between = _squared_distances(points[positions], norms[positions], points[positions], norms[positions])
-    left, between_rows = distances[positions].cpu().numpy(), between.cpu().numpy()
+    squared = _squared_distances(points[positions], norms[positions], points[positions])
+    left, between = distances[positions].cpu().numpy(), squared.cpu().numpy()
     picked: list[int] = []
     while len(picked) < most:
         candidate = int(left.argmax())
-        if left[candidate] <= negligible or (picked and left[candidate] <= others):
+        if left[candidate] <= others or (picked and left[candidate] <= no_candidate):
             break
         picked.append(candidate)
-        left = left.clip(max=between_rows[candidate])
+        left = left.clip(max=between[candidate])
         left[candidate] = -torch.inf
     return positions[picked]
 
 
-def _approach(distances: Tensor, points: Tensor, norms: Tensor, centres: Tensor) -> None:
-    """Lower the squared distances (N,) to those to new centres (K,), which are themselves out of question."""
-    chosen, chosen_norms = points[centres], norms[centres]
-    for nearest, part, part_norms in zip(
-        torch.split(distances, POINTS_TOGETHER),
-        torch.split(points, POINTS_TOGETHER),
-        torch.split(norms, POINTS_TOGETHER),
-        strict=True,
-    ):
-        squared = _squared_distances(part, part_norms, chosen, chosen_norms)
-        torch.minimum(nearest, squared.amin(1), out=nearest)
-    distances[centres] = -torch.inf
+def _nearest(distances: Tensor, points: Tensor, norms: Tensor, centres: Tensor) -> Tensor:
+    """The squared distances (N,), or those to the nearest of the centres (K, D) where these are less."""
+    nearest = [
+        torch.stack(
+            [_squared_distances(part, part_norms, some).amin(1) for some in centres.split(CENTRES_TOGETHER)]
+        ).amin(0)
+        for part, part_norms in zip(points.split(POINTS_TOGETHER), norms.split(POINTS_TOGETHER), strict=True)
+    ]
+    return torch.minimum(distances, torch.cat(nearest))
 
 
-def _squared_distances(points: Tensor, norms: Tensor, others: Tensor, other_norms: Tensor) -> Tensor:
+def _squared_distances(points: Tensor, norms: Tensor, others: Tensor) -> Tensor:
     """(N, M), at least 0."""
-    return torch.addmm(norms[:, None] + other_norms, points, others.mT, alpha=-2).clamp_(min=0)
+    return torch.addmm(norms[:, None] + others.square().sum(1), points, others.mT, alpha=-2).clamp_(min=0)

@@ -19,12 +19,14 @@ def clustered_points(count: int, dimensions: int, offset: float = 0) -> Tensor:
     return offset + centres[of] + widths[of] * torch.randn(count, dimensions, generator=generator)
 
 
-@pytest.mark.parametrize("candidates", [1, 7, 1024, 100_000])
+@pytest.mark.parametrize(("candidates", "farthest"), [(1, 1), (1, 50), (7, 100), (1024, 400), (9999, 9999)])
 @pytest.mark.parametrize(("dimensions", "offset"), [(2, 0), (16, 0), (16, 1000)])
 def test_the_same_points_are_chosen_in_the_same_order(
-    candidates: int, dimensions: int, offset: float, monkeypatch: pytest.MonkeyPatch
+    candidates: int, farthest: int, dimensions: int, offset: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coreset, "CANDIDATES", candidates)
+    monkeypatch.setattr(coreset, "FARTHEST", farthest)
+    monkeypatch.setattr(coreset, "CENTRES_TOGETHER", 40)
     monkeypatch.setattr(coreset, "POINTS_TOGETHER", 300)
     points = clustered_points(2500, dimensions, offset)
     chosen = greedy_coreset(points, 250, 17, no_progress)
@@ -32,9 +34,13 @@ def test_the_same_points_are_chosen_in_the_same_order(
 
 
 @pytest.mark.parametrize("candidates", [1, 5, 1024])
-def test_of_equally_far_points_the_first_is_chosen(candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("farthest", [1, 30, 8192])
+def test_of_equally_far_points_the_first_is_chosen(
+    candidates: int, farthest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a lattice nearly every choice is a tie; its mean is 0 and its distances are exact."""
     monkeypatch.setattr(coreset, "CANDIDATES", candidates)
+    monkeypatch.setattr(coreset, "FARTHEST", farthest)
     steps = torch.arange(-3.0, 4.0)
     lattice = torch.cartesian_prod(steps, steps, steps)
     lattice = lattice[torch.randperm(len(lattice), generator=torch.Generator().manual_seed(4))]
