@@ -139,9 +139,19 @@ def fading(mask: Pixels, border: float) -> Weights:
     """Weights (h, w), from 0 at a mask's outline smoothly up to 1, over ``border`` pixels if they fit."""
     if not mask.any():
         return np.zeros(mask.shape, np.float32)
-    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = _distance_to_outside(mask)
     share = np.minimum(distance / max(1.0, min(border + 1.0, float(distance.max()))), 1.0)
     return (share * share * (3 - 2 * share)).astype(np.float32)
+
+
+def _distance_to_outside(mask: Pixels) -> Weights:
+    """Pixels from each pixel to the nearest that is 0, (h, w).
+
+    OpenCV's last bit differs from call to call with where its memory lies. The square is a whole number,
+    found again below 2,048 pixels, so that the root of it is the same every time.
+    """
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.sqrt(np.rint(np.square(distance, dtype=np.float64))).astype(np.float32)
 
 
 def _grown(
