@@ -43,10 +43,10 @@ def greedy_coreset(points: Tensor, count: int, first: int, progress: Callable[[i
     while len(chosen) < count and float(bounds.max()) > negligible:
         farthest, others = _farthest(bounds)
         centres = points[chosen]
-        for missed in compared[farthest].unique().tolist():
-            if missed < len(chosen):
-                late = farthest[compared[farthest] == missed]
-                bounds[late] = _nearest(bounds[late], points[late], norms[late], centres[missed:])
+        for seen in torch.unique(compared[farthest]).tolist():
+            if seen < len(chosen):
+                late = farthest[compared[farthest] == seen]
+                bounds[late] = _nearest(bounds[late], points[late], norms[late], centres[seen:])
         near, near_points, near_norms = bounds[farthest], points[farthest], norms[farthest]
         least = max(others, negligible)
         while len(new := _round(near, near_points, near_norms, count - len(chosen), least)):
@@ -70,7 +70,7 @@ def _farthest(bounds: Tensor) -> tuple[Tensor, float]:
 
 
 def _round(distances: Tensor, points: Tensor, norms: Tensor, most: int, others: float) -> Tensor:
-    """The next centres in order, (K,), at most ``most``, all farther than ``others``, the points not looked at.
+    """The next centres in order, (K,), at most ``most``; all farther than ``others``, the rest of the points.
 
     None only where no point is farther.
     """
@@ -95,9 +95,14 @@ def _nearest(distances: Tensor, points: Tensor, norms: Tensor, centres: Tensor) 
     """The squared distances (N,), or those to the nearest of the centres (K, D) where these are less."""
     nearest = [
         torch.stack(
-            [_squared_distances(part, part_norms, some).amin(1) for some in centres.split(CENTRES_TOGETHER)]
+            [
+                _squared_distances(part, part_norms, some).amin(1)
+                for some in torch.split(centres, CENTRES_TOGETHER)
+            ]
         ).amin(0)
-        for part, part_norms in zip(points.split(POINTS_TOGETHER), norms.split(POINTS_TOGETHER), strict=True)
+        for part, part_norms in zip(
+            torch.split(points, POINTS_TOGETHER), torch.split(norms, POINTS_TOGETHER), strict=True
+        )
     ]
     return torch.minimum(distances, torch.cat(nearest))
 
