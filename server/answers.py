@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from server.asking import Asked
-from server.making.forms import MEDIA_TYPES, boundary
+from server.making.forms import boundary
 from server.making.jobs import Done, Form, Pieces
 from server.problems import Fault, Problem, refused
 from synthgen.recipe import Output
@@ -67,8 +67,7 @@ async def answer(media_type: str, asked: Asked, pieces: AsyncIterator[Done]) -> 
         await anext(pieces, None)
         assert isinstance(first.made, Pieces)
         headers["Synthgen-Facts"] = first.made.facts[0].encode("ascii", "backslashreplace").decode()
-        image_format = asked.uploaded.recipe.output.image_format
-        return Response(first.made.data[0], headers=headers, media_type=MEDIA_TYPES[image_format])
+        return Response(first.made.data[0], headers=headers, media_type=media_type)
     everything = _rest(first, pieces)
     match media_type:
         case "application/x-tar":

@@ -58,8 +58,10 @@ class ShardCache:
 
     def directory(self, plan: Plan) -> OutputDirectory:
         """Where the shards of a plan belong; made where it is not there."""
-        directory = OutputDirectory(str(self._of(plan)))
-        directory.create()
+        path = self._of(plan)
+        directory = OutputDirectory(str(path))
+        if not path.is_dir():
+            directory.create()
         return directory
 
     def add(self, plan: Plan, mark: Mark) -> None:

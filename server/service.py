@@ -79,7 +79,10 @@ class Service:
     async def made(
         self, client: str, origin: Origin, recipe: Recipe, indices: range, form: Form
     ) -> AsyncIterator[Done]:
-        """Make samples piece by piece, in order, a few pieces ahead of the reader. Raises Problem."""
+        """Make samples piece by piece, in order, a few pieces ahead of the reader.
+
+        Raises Problem where they cannot be made, and where the lane is full before the first piece.
+        """
         lane = self.lane_of(recipe)
         ahead = BATCHES_AHEAD * self._counts[lane.name]
         kind = kind_of(recipe)
@@ -88,7 +91,9 @@ class Service:
             for part in _parts(indices, samples_together(recipe)):
                 if len(tasks) == ahead:
                     yield await tasks.popleft()
-                tasks.append(asyncio.create_task(lane.do(client, origin, part, form, kind)))
+                is_first = part.start == indices.start
+                work = lane.do(client, origin, part, form, kind, is_refusable=is_first)
+                tasks.append(asyncio.create_task(work))
             while tasks:
                 yield await tasks.popleft()
         finally:

@@ -10,16 +10,18 @@ from queue import Empty, Full, Queue
 
 from server.cache import Kept
 from server.making.jobs import Stored
-from server.problems import Problem, later
+from server.problems import later
 from server.service import Service
 from synthgen.errors import SynthgenError
 from synthgen.plan import Plan
-from synthgen.shards.directory import explained
+from synthgen.shards.directory import OutputDirectory, explained
 from synthgen.shards.mark import Mark
 from synthgen.shards.writer import Block, shard_indices, write_blocks
 
 BLOCKS_AHEAD = 4
 POLL_SECONDS = 0.01
+DISK_SECONDS = 60
+"""When to come again after the disk took no more."""
 
 
 class _AbandonedError(Exception):
@@ -85,7 +87,6 @@ class Shards:
 
     def _begin(self, name: str, shard: int, client: str) -> _Making:
         plan = self._service.catalogue.plans[name]
-        self._service.lane_of(plan.recipe).require_room()
         samples = len(shard_indices(plan, shard))
         task = asyncio.create_task(self._make(name, shard, client))
         making = self._making[name, shard] = _Making(task, samples, started=time.monotonic())
@@ -96,7 +97,8 @@ class Shards:
         service = self._service
         plan = service.catalogue.plans[name]
         blocks: Blocks = Queue(BLOCKS_AHEAD)
-        writing = asyncio.create_task(asyncio.to_thread(self._write, plan, shard, blocks))
+        directory = service.cache.directory(plan)
+        writing = asyncio.create_task(asyncio.to_thread(_write, directory, plan, shard, blocks))
         try:
             pieces = service.made(client, Stored(name), plan.recipe, shard_indices(plan, shard), "block")
             async for done in pieces:
@@ -116,15 +118,14 @@ class Shards:
         assert kept
         return kept
 
-    def _write(self, plan: Plan, shard: int, blocks: Blocks) -> Mark:
-        directory = self._service.cache.directory(plan)
-        try:
-            with explained("the cache of shards"):
-                return write_blocks(directory, plan, shard, _until_the_end(blocks))
-        except SynthgenError as error:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "60"}
-            ) from error
+
+def _write(directory: OutputDirectory, plan: Plan, shard: int, blocks: Blocks) -> Mark:
+    """Write the blocks that come. Raises Problem where the disk does not take them."""
+    try:
+        with explained("the cache of shards"):
+            return write_blocks(directory, plan, shard, _until_the_end(blocks))
+    except SynthgenError as error:
+        raise later(HTTPStatus.SERVICE_UNAVAILABLE, str(error), DISK_SECONDS) from error
 
 
 async def _put(blocks: Blocks, block: Block | None, writing: "asyncio.Task[Mark]") -> None:

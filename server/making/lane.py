@@ -101,8 +101,23 @@ class Lane:
                 seconds,
             )
 
-    async def do(self, client: str, origin: Origin, indices: range, form: Form, kind: Hashable) -> Done:
-        """Make some samples. Raises Problem where that fails; when cancelled, what still waits is dropped."""
+    async def do(
+        self,
+        client: str,
+        origin: Origin,
+        indices: range,
+        form: Form,
+        kind: Hashable,
+        *,
+        is_refusable: bool,
+    ) -> Done:
+        """Make some samples; when cancelled, what still waits is dropped.
+
+        Raises Problem where that fails, and, if the job is refusable, where the lane is full: what was begun
+        is not refused halfway.
+        """
+        if is_refusable:
+            self.require_room()
         job = Job(next(self._numbers), origin, indices, form, kind)
         answer = self._answers[job.number] = asyncio.get_running_loop().create_future()
         brought = sum(map(len, origin.images)) if isinstance(origin, Uploaded) else 0

@@ -31,7 +31,6 @@ async def make_anomalies(request: Request, service: TheService, client: Client) 
 async def _made(service: Service, client: str, media_type: str, asked: Asked) -> Response:
     recipe = asked.uploaded.recipe
     recipe = recipe.model_copy(update={"output": answers.output_of(media_type, recipe.output)})
-    service.lane_of(recipe).require_room()
     origin = Uploaded(recipe, asked.uploaded.category, asked.uploaded.images)
     pieces = service.made(client, origin, recipe, range(asked.n), answers.form_of(media_type))
     return await answers.answer(media_type, asked, pieces)
