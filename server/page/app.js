@@ -34,9 +34,10 @@ function randomSeed() {
 }
 
 /** The request as it stands, or null with a notice of what is missing. */
-async function chosenRequest() {
+async function chosenRequest(signal) {
   const chosen = method();
   const used = await pictures.used(chosen.needs_other_images);
+  if (signal.aborted) return null;
   const [current] = used;
   pictures.asksForMore = chosen.needs_other_images && used.length === 1 && !current.href;
   if (!current) return notify("Drop a picture of a good product here, or choose a file.");
@@ -128,8 +129,8 @@ async function update() {
   setBusy(true); // what is shown is no longer what is chosen
   const slow = setTimeout(() => tell("Making it…"), 400);
   try {
-    const request = await chosenRequest();
-    if (!request || signal.aborted) return;
+    const request = await chosenRequest(signal);
+    if (!request) return;
     const started = performance.now();
     const options = { method: "POST", body: form(request), headers: { Accept: "application/json" }, signal };
     const [sample] = (await (await ask("v1/anomalies", options, waiting)).json()).samples;
@@ -146,7 +147,7 @@ async function update() {
 
 function fail(error) {
   if (!(error instanceof Problem)) console.error(error);
-  notify(error.lines?.join("\n") ?? "This page failed; reload it to go on.", "error");
+  notify(error.lines?.join("\n") ?? "The answer could not be read; try again.", "error");
   element("retry").hidden = false;
   tell("");
 }
@@ -177,6 +178,7 @@ async function show(sample, request, taken, signal) {
   drawOutline(element("outline"), image, mask);
   element("outline").hidden = false;
   element("heat").hidden = !normal;
+  for (const id of ["normal", "heat"]) element(id).parentElement.dataset.empty = "No pair: the model makes the whole picture";
   if (normal) drawHeat(element("heat"), normal, image);
   for (const bitmap of [image, mask, normal]) bitmap?.close();
 
@@ -188,7 +190,6 @@ async function show(sample, request, taken, signal) {
 function place(id, link, bitmap) {
   const image = element(id);
   image.hidden = !link;
-  image.parentElement.dataset.empty = "No pair: the whole picture is made by the model";
   if (link) Object.assign(image, { src: link, width: bitmap.width, height: bitmap.height });
 }
 

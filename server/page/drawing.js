@@ -10,7 +10,7 @@ const HEAT_TOP = 100; // grey levels
 
 const BRIGHT = "#beff28";
 const DARK = "#101418";
-const LONGER = 768; // pixels of the outline's canvas, at least half and, for larger pictures, at most
+const LONGER = 768; // pixels of the outline's canvas: as many at least, and no more for a larger picture
 const DIRECTIONS = 24;
 
 const COLOURS = Array.from({ length: 256 }, (_, level) => {
@@ -61,7 +61,7 @@ function stencil(mask) {
 /** Draw the image with a bright line in a dark casing around the mask, outside of it, also where it meets the edge. */
 export function drawOutline(canvas, image, mask) {
   const longer = Math.max(image.width, image.height);
-  const scale = longer > LONGER ? LONGER / longer : Math.floor(LONGER / longer);
+  const scale = longer > LONGER ? LONGER / longer : Math.ceil(LONGER / longer);
   canvas.width = Math.round(image.width * scale);
   canvas.height = Math.round(image.height * scale);
   const { width, height } = canvas;
@@ -95,7 +95,7 @@ export function drawOutline(canvas, image, mask) {
   };
 
   picture(context);
-  const line = width > 500 || height > 500 ? 4 : 3;
+  const line = Math.max(2, Math.round(width / 130));
   paint(DARK, grown(line + 2));
   paint(BRIGHT, grown(line + 1));
   paint(DARK, grown(1));

@@ -112,7 +112,7 @@ export class Pictures {
   async add(files, keep = this.asksForMore) {
     const images = files.filter((file) => file.type.startsWith("image/") || READ.test(file.name));
     if (!images.length) {
-      this.refused(`${files[0].name} is not a picture; PNG, JPEG, BMP, TIFF and WebP can be used.`);
+      if (files.length) this.refused(`${files[0].name} is not a picture; PNG, JPEG, BMP, TIFF and WebP can be used.`);
       return;
     }
     const kept = keep ? this.own : [];

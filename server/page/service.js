@@ -7,7 +7,7 @@ export class Problem extends Error {
   /** A sentence for the user, out of a problem document (RFC 9457) or the lack of any answer. */
   constructor(message, fields = []) {
     super(message);
-    this.lines = [message, ...fields.map(({ field, detail }) => `${field}: ${detail}`).filter((line) => line !== message)];
+    this.lines = [message, ...fields.map(({ field, detail }) => `${field}: ${detail}`).filter((line) => !message.includes(line))];
   }
 }
 
