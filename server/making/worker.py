@@ -24,6 +24,8 @@ from synthgen.engines.local import chosen_device, one_thread, torch_device
 from synthgen.errors import InputError, SynthgenError
 from synthgen.pipeline import Draft, Pipeline, complete
 
+NICENESS = 5
+"""The process that answers comes first: what waits for it are requests, and all that it does is short."""
 SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter from another stage."""
 
@@ -66,6 +68,7 @@ def serve(connection: Connection, limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     one_thread()
+    os.nice(NICENESS)
     sys.setswitchinterval(SWITCH_SECONDS)
     tell = _sender(connection)
     stages = Stages(limits, tell)
