@@ -1,6 +1,5 @@
 """The weights that a training begins with, where they come from another model."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +7,10 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import UNet2DModel
 
+from synthgen.diffusion.model_files import read_object
+from synthgen.diffusion.network_files import CONFIG, read_network, read_network_config
 from synthgen.errors import InputError
 
 CLASS_EMBEDDING = "class_embedding.weight"
@@ -45,7 +46,7 @@ class FirstWeights:
 
         Raises InputError where the architecture is another one, or something else was predicted.
         """
-        given = self._loaded()
+        given = read_network(f"--init-from {self.name}", self.directory)
         found, expected = _architecture(given.config), _architecture(network.config)
         for field, value in expected.items():
             if found.get(field) != value:
@@ -63,23 +64,6 @@ class FirstWeights:
         network.load_state_dict(own | weights)
         return shapes[1] in (None, shapes[0])
 
-    def _loaded(self) -> UNet2DModel:
-        try:
-            network, faults = UNet2DModel.from_pretrained(
-                self.directory, use_safetensors=True, output_loading_info=True
-            )
-        except Exception as error:  # diffusers lets through whatever a damaged file makes it stumble over
-            raise InputError(
-                f"--init-from {self.name}: the weights cannot be loaded ({_line(error)}); give another model"
-            ) from error
-        missing = [name for names in faults.values() for name in names]
-        if missing:
-            raise InputError(
-                f"--init-from {self.name}: the weights are not those of its config.json ({missing[0]}); give "
-                "another model"
-            )
-        return network
-
     def _differs(self, field: str, found: object, expected: object, advice: str) -> InputError:
         return InputError(
             f"--init-from {self.name}: {field} is {found} there, and {expected} here; give {advice}"
@@ -96,14 +80,9 @@ def find_first_weights(name: str) -> FirstWeights:
         root = _downloaded(name)
     for folder in ("unet", ""):
         directory = root / folder
-        config = _json(name, directory / "config.json")
-        if config is None:
+        if not (directory / CONFIG).is_file():
             continue
-        kind = config.get("_class_name")
-        if kind != "UNet2DModel":
-            raise InputError(
-                f"--init-from {name}: its config.json is of a {kind}; expected a UNet2DModel of diffusers"
-            )
+        read_network_config(f"--init-from {name}", directory)
         if not any(directory.glob(WEIGHTS)):
             raise InputError(
                 f"--init-from {name}: has no {WEIGHTS} beside its config.json; only safetensors are read"
@@ -135,9 +114,9 @@ def _downloaded(name: str) -> Path:
 
 def _prediction(name: str, root: Path) -> str | None:
     for folder in ("scheduler", ""):
-        config = _json(name, root / folder / "scheduler_config.json")
-        if config is not None:
-            return str(DDPMScheduler.from_config(config).config.prediction_type)
+        path = root / folder / "scheduler_config.json"
+        if path.is_file():
+            return str(read_object(f"--init-from {name}", path).get("prediction_type", "epsilon"))
     return None
 
 
@@ -148,19 +127,6 @@ def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if not name.startswith("_") and name not in _NO_PART_OF_THE_ARCHITECTURE
     }
-
-
-def _json(name: str, path: Path) -> dict[str, Any] | None:
-    """The object in a file; None where there is no file."""
-    if not path.is_file():
-        return None
-    try:
-        found = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"--init-from {name}: {path.name} is not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"--init-from {name}: {path.name} holds no object")
-    return found
 
 
 def _line(error: Exception) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from synthgen.diffusion.memory import is_out_of_memory
 from synthgen.diffusion.model_files import model_directory, read_facts, scheduler_config
+from synthgen.diffusion.network_files import read_network
 from synthgen.diffusion.packing import packed, unpacked
 from synthgen.diffusion.prediction import OutputKind
 from synthgen.diffusion.sampler import (
@@ -112,14 +113,18 @@ class DiffusionModel:
             for first in range(0, len(requests), batch):
                 some = list(requests[first : first + batch])
                 padding = [some[-1]] * (batch - len(some))
-                try:
-                    images = from_network(make([*some, *padding]))
-                except Exception as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    raise self._too_large(batch) from error
+                images = self._where_it_fits(make, [*some, *padding])
                 made.extend(images[: len(some)])
         return made
+
+    def _where_it_fits(self, make: Callable[[Sequence[Any]], Tensor], requests: Sequence[Any]) -> Pixels:
+        try:
+            return from_network(make(requests))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Only here, after the error and all that it held in memory are gone.
+        raise self._too_large(len(requests))
 
     def _process(self, requests: Sequence[Whole], schedule: Schedule, sampling: Sampling) -> ReverseProcess:
         return ReverseProcess(self._network(requests, sampling.guidance), schedule, self._output_kind)
@@ -176,18 +181,20 @@ class DiffusionModel:
 
     def _load(self) -> UNet2DModel:
         half = torch.bfloat16 if self._device.startswith("cuda") else torch.float32
-        try:
-            unet = UNet2DModel.from_pretrained(self._directory, subfolder="unet", torch_dtype=half)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"model {self._directory}: the network cannot be loaded: {_line(error)}"
-            ) from error
+        unet = read_network(f"model {self._directory}", self._directory / "unet", half)
         expected = (self.facts.size // self.facts.packing, self.facts.channels * self.facts.packing**2)
         if (unet.config.sample_size, unet.config.in_channels) != expected:
             raise InputError(
                 f"model {self._directory}: the network takes {unet.config.in_channels} channels at "
                 f"{unet.config.sample_size} pixels, and synthgen.json says {expected[1]} at {expected[0]}; "
                 "the files are of different models"
+            )
+        found = unet.config.num_class_embeds
+        classes = len(self.facts.categories) + 1 if self.facts.conditional else None
+        if found != classes:
+            raise InputError(
+                f"model {self._directory}: the network has {found or 'no'} classes, and the categories of "
+                f"synthgen.json ask for {classes or 'none'}; the files are of different models"
             )
         return unet.eval().to(self._device, memory_format=torch.channels_last)
 
@@ -216,7 +223,3 @@ class DiffusionModel:
 def load_model(name: str | Path, device: str = "cpu") -> DiffusionModel:
     """Load a model: a directory that `synthgen sdas train` wrote, or ``builtin``. Raises InputError."""
     return DiffusionModel(model_directory(str(name)), device)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

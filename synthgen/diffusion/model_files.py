@@ -4,9 +4,9 @@ import json
 import shutil
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synthgen.errors import InputError
 
@@ -29,16 +29,16 @@ class ModelFacts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = 1
-    size: int
+    size: Annotated[int, Field(ge=16, le=1024)]
     """Side of the square images it makes, pixels."""
     channels: Literal[1, 3]
-    packing: int = 1
+    packing: Annotated[int, Field(ge=1, le=16)] = 1
     """Side of the squares of pixels that are packed into channels before the network."""
     view: Literal["image", "patch"]
     """Whether it was trained on whole images, resized, or on patches at their own scale."""
-    image_size: tuple[int, int]
+    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
     """Height and width of the images it was trained on, or that its patches were cut from."""
-    categories: list[str]
+    categories: Annotated[list[str], Field(min_length=1)]
     """Their positions are the class labels, where there are several; the label after the last means none."""
     trained_on: int
     """How many images it was trained on."""
@@ -132,10 +132,18 @@ def write_model(
 
 def scheduler_config(directory: Path) -> dict[str, Any]:
     """The configuration of the model's scheduler. Raises InputError where it is none."""
-    try:
-        config = json.loads((directory / SCHEDULER_CONFIG).read_bytes())
-    except ValueError as error:
-        raise InputError(f"model {directory}: {SCHEDULER_CONFIG} is not JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise InputError(f"model {directory}: {SCHEDULER_CONFIG} holds no object")
+    config = read_object(f"model {directory}", directory / SCHEDULER_CONFIG)
+    if "_class_name" not in config:
+        raise InputError(f"model {directory}: {SCHEDULER_CONFIG} is of no scheduler; it has no _class_name")
     return config
+
+
+def read_object(what: str, path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises InputError where it holds none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what}: {path.name} is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{what}: {path.name} holds no object")
+    return found
