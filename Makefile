@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench bench-server clean
 
 help:  ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ format: $(INSTALLED)  ## let ruff format and fix
 bench: $(INSTALLED)  ## speed of whole runs beside an encoder, and of diffusion, on this machine (25 minutes)
 	$(BIN)/python -m tests.benchmarks.generate
 	$(BIN)/python -m tests.benchmarks.diffusion
+
+bench-server: $(INSTALLED)  ## the service beside the pipeline without HTTP, under load and overload (5 minutes)
+	$(BIN)/python -m tests.benchmarks.server
 
 clean:  ## remove the demo's output and caches; the environment stays
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache

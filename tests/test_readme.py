@@ -66,7 +66,7 @@ def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
     made = {"product.yaml", "sheet.png", "shards", "histograms.png", "again"}
     assert made <= {file.name for file in workplace.iterdir()}
 
-    [code] = blocks("python")
+    code, *_ = blocks("python")
     check = (
         "assert sample.image.shape[:2] == sample.mask.shape\nassert len(next(iter(loader))['key']) == 32\n"
     )
