@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -165,6 +166,7 @@ def _recipe(text: str, catalogue: Catalogue, settings: Settings) -> Recipe:
     return _with_known_names(recipe, catalogue)
 
 
+@lru_cache(maxsize=256)
 def _parsed(text: str) -> BaseModel:
     try:
         return parse_model(text, "", AskedRecipe)

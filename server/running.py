@@ -1,6 +1,7 @@
 """Running the application with uvicorn."""
 
 from argparse import Namespace
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -50,7 +51,8 @@ def run(settings: Settings) -> None:
     )
     server = uvicorn.Server(config)
     try:
-        server.run()
+        with suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it; what was under way is finished by now
+            server.run()
     except SystemExit as error:
         raise RunError(
             f"the service could not start on {settings.host}:{settings.port}; is the port taken?"

@@ -21,6 +21,8 @@ from synthgen.recipe import Recipe
 PASTE, DIFFUSION = "paste", "diffusion"
 MODULES = {PASTE: ["torch"], DIFFUSION: ["torch", "synthgen.diffusion.model"]}
 """What the processes of a lane import before they are asked for anything."""
+JOBS_TOGETHER = {PASTE: 4, DIFFUSION: 16}
+"""A network makes several images for little more than one; pastes only wait for each other."""
 
 
 class Service:
@@ -44,8 +46,13 @@ class Service:
         if self.catalogue.runs_networks:
             gpus = 0 if settings.device == "cpu" else await asyncio.to_thread(gpu_count)
             self._counts[DIFFUSION] = settings.diffusion_workers or max(1, gpus)
-        bounds = Bounds(settings.max_outstanding, settings.max_outstanding_bytes, settings.request_seconds)
         for name, count in self._counts.items():
+            bounds = Bounds(
+                settings.max_outstanding,
+                settings.max_outstanding_bytes,
+                settings.request_seconds,
+                JOBS_TOGETHER[name],
+            )
             self.lanes[name] = Lane(
                 name, bounds, self._process_starter(name), self.catalogue.plans, self.metrics
             )

@@ -15,9 +15,8 @@ from synthgen.plan import Plan
 
 BATCHES_AHEAD = 2
 """Batches that a process has at a time: one under way, and one so that it need not wait for the next."""
-MAX_JOBS = 8
 MAX_SAMPLES = 32
-"""Bounds of a batch: what waits for the slowest of them must not wait long."""
+"""Most samples of a batch: what waits for the last of them must not wait long."""
 RATE_MEMORY = 0.9
 """How much of the measured rate is kept when a batch is done."""
 
@@ -42,6 +41,8 @@ class Bounds:
     """Bytes of the images that they bring."""
     seconds: float
     """Longest time for a job."""
+    jobs_together: int
+    """Most jobs of a batch."""
 
 
 class Lane:
@@ -146,7 +147,7 @@ class Lane:
             if not free:
                 return
             worker = min(free, key=lambda each: len(each.jobs))
-            jobs = self._queue.take(MAX_JOBS, MAX_SAMPLES)
+            jobs = self._queue.take(self._bounds.jobs_together, MAX_SAMPLES)
             named = {job.origin.name for job in jobs if isinstance(job.origin, Stored)}
             worker.send(jobs, {name: self._plans[name] for name in named - worker.known})
 

@@ -75,10 +75,17 @@ _FORM = _object(
     ),
     n=_whole("How many samples.", minimum=1, default=1),
     seed=_whole(
-        "Decides everything random; drawn, and told, where none is sent.", minimum=0, maximum=2**63 - 1
+        "Decides everything random; drawn, and told, where none is sent.",
+        minimum=0,
+        maximum=2**63 - 1,
+        example=7,
     ),
-    strength=_text("A number, or a range such as 0.2,0.5: s for diffusion, opacity delta for the others."),
-    category=_text("What the images show, for a model that knows several products.", maxLength=100),
+    strength=_text(
+        "A number, or a range such as 0.2,0.5: s for diffusion, opacity delta for the others.", example="0.8"
+    ),
+    category=_text(
+        "What the images show, for a model that knows several products.", maxLength=100, example="uploads"
+    ),
 )
 
 

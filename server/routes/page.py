@@ -59,8 +59,6 @@ async def docs() -> HTMLResponse:
 
 
 def mount_files(app: FastAPI) -> None:
-    """Serve the page's files, and Swagger's."""
-    from swagger_ui_bundle import swagger_ui_path
-
+    """Serve the page's files, and those of Swagger UI, which come with the package fastapi-offline."""
     app.mount("/page", _Files(directory=FOLDER), name="page")
-    app.mount("/docs/files", _Files(directory=swagger_ui_path), name="docs")
+    app.mount("/docs/files", _Files(packages=[("fastapi_offline", "static")]), name="docs")
