@@ -7,7 +7,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 import synthgen
-from synthgen.pipeline import Pipeline
+from synthgen.library import Shelf
+from synthgen.pipeline import Pipeline, complete
 from synthgen.plan import Plan
 from synthgen.sample import Sample
 from tests.recipes import small_recipe
@@ -34,6 +35,25 @@ def test_neither_batch_nor_order_changes_a_sample(plan: Plan, samples: list[Samp
     order = [*range(23, -1, -2), *range(0, 24, 2)]
     for index, sample in zip(order, Pipeline(plan, batch_size=batch_size).samples(order), strict=True):
         assert_same(sample, samples[index])
+
+
+def test_drafts_of_several_plans_are_made_together_as_they_are_alone(
+    plan: Plan, samples: list[Sample]
+) -> None:
+    """Plans of other seeds, sizes, channels and bounds of their own, in one batch."""
+    others = [
+        synthgen.freeze(small_recipe(seed=9, min_contrast=20.0)),
+        synthgen.freeze(small_recipe(size=[48, 80], attempts=2)),
+        synthgen.freeze(small_recipe(source={"kind": "builtin", "categories": ["brick", "grass"]})),
+    ]
+    shelf = Shelf()
+    pipelines = [Pipeline(each, shelf=shelf) for each in (plan, *others)]
+    drafts = [pipeline.begin(index) for index in range(8) for pipeline in pipelines]
+    complete(drafts, "cpu")
+    made = [pipelines[number % 4].finish(draft) for number, draft in enumerate(drafts)]
+    expected = [samples[:8], *(list(Pipeline(each).samples(range(8))) for each in others)]
+    for number, sample in enumerate(made):
+        assert_same(sample, expected[number % 4][number // 4])
 
 
 def test_a_cache_too_small_for_one_image_changes_nothing(plan: Plan, samples: list[Sample]) -> None:
