@@ -1,5 +1,6 @@
 """Answers in the form that a request accepts; the same samples give the same bytes."""
 
+import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Literal
@@ -66,7 +67,7 @@ async def answer(media_type: str, asked: Asked, pieces: AsyncIterator[Done]) -> 
     if media_type in IMAGE_FORMATS:
         await anext(pieces, None)
         assert isinstance(first.made, Pieces)
-        headers["Synthgen-Facts"] = first.made.facts[0].encode("ascii", "backslashreplace").decode()
+        headers["Synthgen-Facts"] = json.dumps(json.loads(first.made.facts[0]))  # a header is ASCII
         return Response(first.made.data[0], headers=headers, media_type=media_type)
     everything = _rest(first, pieces)
     match media_type:

@@ -1,5 +1,6 @@
 """What a request for anomalies asks for: read from its form, with every mistake named by its field."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from server.catalogue import Catalogue
 from server.making.jobs import Uploaded
-from server.problems import Fault, Problem, refused
+from server.problems import CLIENT_LEFT, Fault, Problem, refused
 from server.settings import Settings
 from synthgen.errors import InputError
 from synthgen.recipe import Recipe
@@ -22,9 +24,10 @@ from synthgen.recipe_file import FieldError, parse_model
 from synthgen.regions.foreground import MaskFolder
 from synthgen.sources.uploads import UploadSource
 from synthgen.synthesizers.base import Synthesizer
+from synthgen.synthesizers.diffusing import DiffusionSynthesizer
 
 FIELDS = ("images", "recipe", "n", "seed", "strength", "category")
-MAX_RECIPE_BYTES = 64 * 1024
+MAX_RECIPE_BYTES = 16 * 1024
 MAX_SEED = 2**53
 """Seeds that the service draws are whole numbers that JavaScript can hold."""
 ASKABLE = ("size", "fit", "normal_share", "foreground", "min_contrast", "attempts", "synthesizers", "output")
@@ -63,8 +66,10 @@ async def read_form(request: Request, settings: Settings) -> FormData:
         form = await request.form(
             max_files=settings.max_images, max_fields=len(FIELDS), max_part_size=MAX_RECIPE_BYTES
         )
-    except MultiPartException as error:
-        raise _bad_form(error.message) from error
+    except ClientDisconnect as error:
+        raise Problem(CLIENT_LEFT, "the client left") from error
+    except HTTPException as error:  # what Starlette makes of a MultiPartException
+        raise _bad_form(error.detail) from error
     except (AssertionError, KeyError, LookupError, ValueError) as error:
         raise _bad_form(str(error)) from error
     return form
@@ -160,10 +165,25 @@ def _recipe(text: str, catalogue: Catalogue, settings: Settings) -> Recipe:
         recipe = Recipe(name="request", count=1, source={"kind": "builtin"}, **fields)
     except ValidationError as error:
         raise _invalid("recipe", error) from error
+    _require_modest(recipe, settings)
+    return _with_known_names(recipe, catalogue)
+
+
+def _require_modest(recipe: Recipe, settings: Settings) -> None:
+    """Raise Problem where a recipe in a request asks for more than is made for one."""
+    faults = []
     if recipe.attempts > settings.max_attempts:
         detail = f"at most {settings.max_attempts} attempts are made for a request"
-        raise refused(f"recipe.attempts: {detail}", Fault("recipe.attempts", detail))
-    return _with_known_names(recipe, catalogue)
+        faults.append(Fault("recipe.attempts", detail))
+    if recipe.size != "native" and recipe.size[0] * recipe.size[1] > settings.max_sample_pixels:
+        detail = f"samples of at most {settings.max_sample_pixels} pixels are made for a request"
+        faults.append(Fault("recipe.size", detail))
+    for number, each in enumerate(recipe.synthesizers):
+        if isinstance(each, DiffusionSynthesizer) and each.sampling.steps > settings.max_steps:
+            detail = f"at most {settings.max_steps} steps are made for a request"
+            faults.append(Fault(f"recipe.synthesizers.{number}.sampling.steps", detail))
+    if faults:
+        raise refused(f"{faults[0].field}: {faults[0].detail}", *faults)
 
 
 @lru_cache(maxsize=256)
@@ -177,7 +197,8 @@ def _parsed(text: str) -> BaseModel:
         ]
         raise refused("; ".join(f"{fault.field}: {fault.detail}" for fault in faults[:5]), *faults) from error
     except InputError as error:
-        detail = " ".join(str(error).split())
+        # The text has no name, so that the place of a mistake is ":line" or ":line:column".
+        detail = re.sub(r"^:(\d+)(:\d+)?", r"line \1", " ".join(str(error).split()).removeprefix(": "))
         raise refused(f"recipe: {detail}", Fault("recipe", detail)) from error
 
 

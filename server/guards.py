@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-import binascii
 import secrets
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -14,6 +14,7 @@ from server.problems import Problem
 from synthgen.errors import InputError
 
 MIN_KEY_LENGTH = 8
+MAX_DIGITS = 20
 CLOSE = {"Connection": "close"}
 """Goes with a refusal in the middle of a body, the rest of which nobody wants."""
 
@@ -54,28 +55,91 @@ class KeyGuard:
         await self._app(scope, receive, send)
 
     def _brings_key(self, headers: Headers) -> bool:
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
-        offered = headers.get("x-api-key", "")
-        if scheme.lower() == "bearer":
-            offered = credentials.strip()
-        elif scheme.lower() == "basic":
-            offered = _password(credentials.strip())
-        return secrets.compare_digest(offered.encode(), self._key)
+        offered = headers.getlist("x-api-key")
+        for header in headers.getlist("authorization"):
+            scheme, _, credentials = header.partition(" ")
+            if scheme.lower() == "bearer":
+                offered.append(credentials.strip())
+            elif scheme.lower() == "basic":
+                offered.append(_password(credentials.strip()))
+        return any(secrets.compare_digest(each.encode(), self._key) for each in offered)
 
 
 def _password(credentials: str) -> str:
     try:
         return base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no Base64, or no UTF-8
         return ""
 
 
-class BodyGuard:
-    """Ends requests that bring too much or take too long, and answers that nobody reads."""
+class OriginGuard:
+    """Refuses what a page of another origin makes a visitor's browser send.
 
-    def __init__(self, app: ASGIApp, max_bytes: int, upload_seconds: float, stall_seconds: float) -> None:
-        self._app, self._max_bytes = app, max_bytes
-        self._upload_seconds, self._stall_seconds = upload_seconds, stall_seconds
+    Browsers say where a request comes from (Fetch Metadata; RFC 6454 for those that do not), and other
+    programs say nothing of it. A page may also let its own name lead to this machine (DNS rebinding), and is
+    then of the same origin: where there is no key, which that page would not have, only names are answered
+    that nobody can own on the Internet.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, *, has_key: bool) -> None:
+        self._app, self._host, self._has_key = app, host.lower(), has_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or answer 403 or 421."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not self._has_key and not self._is_own(_host_name(headers.get("host", ""))):
+            problem = Problem(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                f"without a key this server answers to IP addresses, localhost and names without dots, and "
+                f"not to {headers['host'][:100]!r}; start it with --host of that name, or --api-key-file",
+            )
+        elif _comes_from_elsewhere(scope["method"], headers):
+            problem = Problem(HTTPStatus.FORBIDDEN, "a page of another origin may not use this server")
+        else:
+            await self._app(scope, receive, send)
+            return
+        await problem.response()(scope, receive, send)
+
+    def _is_own(self, name: str) -> bool:
+        # A name without dots is given by this network and not by the public DNS.
+        if "." not in name or name in (self._host, f"{self._host}."):
+            return True
+        return name.rstrip(".").endswith(".localhost") or _is_address(name)
+
+
+def _host_name(authority: str) -> str:
+    """The name in a Host header, without its port."""
+    name, colon, port = authority.lower().rpartition(":")
+    return (name if colon and "]" not in port else authority.lower()).strip("[]")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _comes_from_elsewhere(method: str, headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site")
+    if site:
+        # A link to the page is no use of it.
+        is_link = method == "GET" and headers.get("sec-fetch-dest") == "document"
+        return site not in ("same-origin", "none") and not is_link
+    if origin := headers.get("origin"):
+        return origin.partition("://")[2].lower() != headers.get("host", "").lower()
+    return False
+
+
+class BodyGuard:
+    """Ends requests that bring too much or take too long."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, upload_seconds: float) -> None:
+        self._app, self._max_bytes, self._upload_seconds = app, max_bytes, upload_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on the request with its body bounded."""
@@ -83,7 +147,7 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._max_bytes:
+        if len(length) > MAX_DIGITS or not length.isdecimal() or int(length) > self._max_bytes:
             await self._too_large().response()(scope, receive, send)
             return
         loop = asyncio.get_running_loop()
@@ -110,12 +174,7 @@ class BodyGuard:
                 raise self._too_large()
             return message
 
-        async def patient_send(message: Message) -> None:
-            # A reader that takes nothing for so long has left, or means ill: its connection is closed.
-            async with asyncio.timeout(self._stall_seconds):
-                await send(message)
-
-        await self._app(scope, bounded_receive, patient_send)
+        await self._app(scope, bounded_receive, send)
 
     def _too_large(self) -> Problem:
         return Problem(

@@ -12,6 +12,12 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 LOGGER = logging.getLogger("synthgen.server")
+CLIENT_LEFT = HTTPStatus.REQUEST_TIMEOUT
+"""Nobody reads this answer."""
+MAX_FAULTS = 20
+MAX_DETAIL = 2000
+MAX_FIELD = 200
+"""What a request can make an answer repeat, in characters."""
 
 
 class Fault(NamedTuple):
@@ -40,10 +46,13 @@ class Problem(Exception):  # noqa: N818 - the standard's name for it
             "type": "about:blank",
             "title": self.status.phrase,
             "status": int(self.status),
-            "detail": self.detail,
+            "detail": self.detail[:MAX_DETAIL],
         }
         if self.faults:
-            body["errors"] = [fault._asdict() for fault in self.faults]
+            body["errors"] = [
+                {"field": fault.field[:MAX_FIELD], "detail": fault.detail[:MAX_DETAIL]}
+                for fault in self.faults[:MAX_FAULTS]
+            ]
         return Response(json.dumps(body), self.status, self.headers, media_type="application/problem+json")
 
 
@@ -75,10 +84,14 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     detail = error.detail
     if status == HTTPStatus.NOT_FOUND and detail == status.phrase:
-        detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+        detail = f"there is nothing at {_path(request)!r}; /docs lists what there is"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not allowed at {request.url.path}"
+        detail = f"{request.method} is not allowed at {_path(request)!r}"
     return Problem(status, detail, headers=error.headers).response()
+
+
+def _path(request: Request) -> str:
+    return str(request.scope["path"])[:MAX_FIELD]
 
 
 async def _validation(_: Request, error: Exception) -> Response:
@@ -88,7 +101,7 @@ async def _validation(_: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    LOGGER.error("unexpected %s at %s", type(error).__name__, request.url.path, exc_info=error)
+    LOGGER.error("unexpected %s at %s", type(error).__name__, _path(request), exc_info=error)
     return Problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "the server stumbled over this request; this is a bug, and logged"
     ).response()

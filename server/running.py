@@ -2,12 +2,15 @@
 
 from argparse import Namespace
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from server.app import create_app
+from server.connections import PatientProtocol
 from server.observing import log_config
 from server.settings import Settings
 from synthgen.errors import InputError, RunError
@@ -33,15 +36,18 @@ def settings_of(options: Namespace) -> Settings:
         raise InputError(f"{where}: {first['msg']}, found {str(first['input'])[:60]!r}") from error
 
 
-def run(settings: Settings) -> None:
-    """Serve until the process is told to stop; what is under way is finished. Raises InputError, RunError."""
-    config = uvicorn.Config(
-        create_app(settings),
+def config_of(app: FastAPI, settings: Settings, log: dict[str, Any] | None) -> uvicorn.Config:
+    """How the application is served."""
+    protocol = partial(
+        PatientProtocol, header_seconds=settings.upload_seconds, stall_seconds=settings.stall_seconds
+    )
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
-        http="h11",
+        http=protocol,  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
-        log_config=log_config(),
+        log_config=log,
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
@@ -49,7 +55,11 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=settings.shutdown_seconds,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
-    server = uvicorn.Server(config)
+
+
+def run(settings: Settings) -> None:
+    """Serve until the process is told to stop; what is under way is finished. Raises InputError, RunError."""
+    server = uvicorn.Server(config_of(create_app(settings), settings, log_config()))
     try:
         with suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it; what was under way is finished by now
             server.run()

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """Most pixels of one sample of a request."""
     max_attempts: Count = 50
     """Most attempts that a request's recipe may allow for a sample."""
+    max_steps: Count = 250
+    """Most steps of a diffusion sampler that a request's recipe may ask for."""
     max_outstanding: Count = 64
     """Pieces of work that may wait or be under way, for diffusion and for the rest; beyond that: 429."""
     max_outstanding_bytes: Count = 512 * MIB

@@ -11,14 +11,17 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
-Range = Annotated[tuple[Finite, Finite], AfterValidator(_ascending)]
+Degrees = Annotated[float, Field(ge=-360, le=360)]
+
+DegreesRange = Annotated[tuple[Degrees, Degrees], AfterValidator(_ascending)]
 PositiveRange = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
-NonNegativeRange = Annotated[tuple[NonNegative, NonNegative], AfterValidator(_ascending)]
+_Strength = Annotated[float, Field(ge=0, le=1000)]
+StrengthRange = Annotated[tuple[_Strength, _Strength], AfterValidator(_ascending)]
+"""Bounded, because far beyond what is of use the numbers of a sampler leave float32."""
 PositiveShareRange = Annotated[tuple[PositiveShare, PositiveShare], AfterValidator(_ascending)]
 """0 excluded: an opacity or an area of 0 would be no defect at all."""

@@ -44,6 +44,15 @@ class Survey:
     """The usable images, split into fit and held-out ones, in the order of ``looks``."""
 
 
+class NoUsableImageError(InputError):
+    """A source none of whose images can be used."""
+
+    def __init__(self, rejected: list[RejectedFile]) -> None:
+        self.rejected = rejected
+        first = f"; the first: {rejected[0].path}: {rejected[0].reason}" if rejected else ""
+        super().__init__(f"none of the {len(rejected)} images of the source can be used{first}")
+
+
 def survey(
     source: Source, size: Size, fit: Fit, on_bad_image: OnBadImage, progress: Progress | None = None
 ) -> Survey:
@@ -56,8 +65,7 @@ def survey(
     for reasons in (_too_small(looks, size, fit), _of_another_category(looks)):
         looks, rejected = _leave_out(on_bad_image, looks, rejected, reasons)
     if not looks:
-        first = f"; the first: {rejected[0].path}: {rejected[0].reason}" if rejected else ""
-        raise InputError(f"none of the {len(rejected)} images of the source can be used{first}")
+        raise NoUsableImageError(rejected)
     return Survey(looks, rejected, _preparation(looks, size, fit), _split(looks, source.held_out))
 
 
@@ -68,7 +76,7 @@ def look_at_all(
     entries = source.entries()
     looks: list[Look] = []
     rejected: list[RejectedFile] = []
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(source.threads) as threads:
         for number, found in enumerate(_in_order(threads, source, entries), 1):
             if isinstance(found, Look):
                 looks.append(found)

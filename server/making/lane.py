@@ -143,7 +143,11 @@ class Lane:
     def _dispatch(self) -> None:
         """Hand out what waits, at once and as evenly as it goes."""
         while self._queue:
-            free = [worker for worker in self._workers if len(worker.batches) < BATCHES_AHEAD]
+            free = [
+                worker
+                for worker in self._workers
+                if len(worker.batches) < BATCHES_AHEAD and not worker.is_ending
+            ]
             if not free:
                 return
             worker = min(free, key=lambda each: len(each.jobs))

@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Generic, TypeVar
 
@@ -13,13 +13,17 @@ from synthgen.freezing import Ground, Pins, find_ground, freeze_on
 from synthgen.images import UnusableImage, size_of
 from synthgen.library import Shelf, load_pinned
 from synthgen.pipeline import Pipeline
-from synthgen.plan import Plan
+from synthgen.plan import Plan, RejectedFile
+from synthgen.recipe import Recipe
 from synthgen.sources.uploads import UploadSource
+from synthgen.survey import NoUsableImageError
 
 UPLOADS_KEPT = 8
 """Plans of uploaded images that are kept, in case that the next job is of the same."""
 GROUNDS_KEPT = 64
 """What was found of uploaded images is kept longer: it is small, and finding the foreground takes time."""
+LARGEST_IMAGES = 4
+"""How many images of the largest size a request may bring; of smaller ones more."""
 UPLOAD_CACHE_BYTES = 32 * 1024 * 1024
 
 V = TypeVar("V")
@@ -79,36 +83,42 @@ class Plans:
                 return self._uploaded.get(_key(origin, recipe), lambda: self._freeze(origin))
 
     def _freeze(self, uploaded: Uploaded) -> Pipeline:
-        faults = [
-            (f"images.{number}", reason)
-            for number, data in enumerate(uploaded.images)
-            if (reason := self._fault(data))
-        ]
-        if faults:
-            raise RefusedImagesError(faults)
+        self._require_images(uploaded.images)
         source = UploadSource.of(uploaded.images, uploaded.category)
         recipe = uploaded.recipe.model_copy(update={"source": source})
         seen = recipe.model_dump_json(include={"size", "fit", "foreground"})
-        ground = self._grounds.get(_key(uploaded, seen), lambda: find_ground(recipe))
-        if ground.rejected:
-            raise RefusedImagesError([(file.path, file.reason) for file in ground.rejected])
+        ground = self._grounds.get(_key(uploaded, seen), lambda: _ground(recipe))
         self._require_size(ground)
         return Pipeline(
             freeze_on(ground, recipe, self._pins), cache_bytes=UPLOAD_CACHE_BYTES, shelf=self._shelf
         )
 
-    def _fault(self, data: bytes) -> str:
-        """What makes an image unfit before it is decoded; nothing for a good one."""
-        try:
-            height, width = size_of(data)
-        except UnusableImage as error:
-            return str(error)
+    def _require_images(self, images: Sequence[bytes]) -> None:
+        """Raise RefusedImagesError for images that are unfit by their headers, before one is decoded."""
+        faults = []
+        pixels = 0
+        for number, data in enumerate(images):
+            try:
+                pixels += self._pixels(data)
+            except UnusableImage as error:
+                faults.append((f"images.{number}", str(error)))
+        most = self._max_image_pixels * LARGEST_IMAGES
+        if pixels > most:
+            detail = (
+                f"the images have {pixels / 1e6:.1f} megapixels together; at most {most / 1e6:.1f} are taken"
+            )
+            faults.append(("images", detail))
+        if faults:
+            raise RefusedImagesError(faults)
+
+    def _pixels(self, data: bytes) -> int:
+        height, width = size_of(data)
         if height * width > self._max_image_pixels:
-            return (
+            raise UnusableImage(
                 f"the image is {width} x {height} pixels, {height * width / 1e6:.1f} megapixels; at most "
                 f"{self._max_image_pixels / 1e6:.1f} are taken"
             )
-        return ""
+        return height * width
 
     def _require_size(self, ground: Ground) -> None:
         height, width = ground.preparation.size
@@ -117,6 +127,20 @@ class Plans:
                 f"the samples would be {width} x {height} pixels; at most {self._max_sample_pixels} pixels "
                 "are made for a request: give a smaller size"
             )
+
+
+def _ground(recipe: Recipe) -> Ground:
+    try:
+        ground = find_ground(recipe)
+    except NoUsableImageError as error:
+        raise _refused(error.rejected) from error
+    if ground.rejected:
+        raise _refused(ground.rejected)
+    return ground
+
+
+def _refused(files: Sequence[RejectedFile]) -> RefusedImagesError:
+    return RefusedImagesError([(file.path, file.reason) for file in files])
 
 
 def _key(uploaded: Uploaded, rest: str) -> str:

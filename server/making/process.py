@@ -28,6 +28,8 @@ class WorkerProcess:
         self.known: set[str] = set()
         """The plans that it was told."""
         self.is_ready = False
+        self.is_ending = False
+        """Whether it was told to end, and takes nothing more."""
         self._hear = hear
         self._loop = asyncio.get_running_loop()
         context = process_context([*PRELOAD, *modules])
@@ -57,6 +59,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the process at once."""
+        self.is_ending = True
         self._process.kill()
         self._writer.shutdown(wait=False, cancel_futures=True)
 

@@ -2,19 +2,15 @@
 
 import asyncio
 from collections.abc import Coroutine
-from http import HTTPStatus
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from server.problems import Problem
+from server.problems import CLIENT_LEFT, Problem
 from server.service import Service
 from server.shards import Shards
 
 T = TypeVar("T")
-
-CLIENT_LEFT = HTTPStatus.REQUEST_TIMEOUT
-"""Nobody reads this answer."""
 
 
 def _service(request: Request) -> Service:

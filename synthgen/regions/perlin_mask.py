@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from synthgen.ranges import PositiveRange, Range
+from synthgen.ranges import DegreesRange, PositiveRange
 from synthgen.regions.perlin import Classic, FieldValues, Lattice, classic_field, lattice_fields
 from synthgen.scene import Pixels
 from synthgen.streams import Stream
@@ -55,7 +55,7 @@ class LatticeShape(_Shape):
     field: Literal["lattice"] = "lattice"
     scales: tuple[Annotated[int, Field(ge=0, le=8)], Annotated[int, Field(ge=0, le=8)]] = (0, 5)
     """Two to this power cells fit the image; drawn for each axis, both ends included."""
-    rotation: Range = (-90.0, 90.0)
+    rotation: DegreesRange = (-90.0, 90.0)
     """Degrees."""
     threshold: Threshold = 0.5
 

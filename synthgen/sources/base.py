@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ class Source(BaseModel):
     """Where normal images come from. Only training-normal images are ever listed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threads: ClassVar[int | None] = None
+    """How many images are read and decoded at a time; None: as many as suits the machine."""
 
     kind: str
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2

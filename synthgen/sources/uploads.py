@@ -1,7 +1,7 @@
 """Images that a program hands over in memory, such as those of an HTTP request; not a source of recipes."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PrivateAttr
 
@@ -11,6 +11,7 @@ from synthgen.sources.base import Entry, Source
 class UploadSource(Source):
     """Encoded images in memory, of one category: ``images.0``, ``images.1`` and so on."""
 
+    threads: ClassVar[int | None] = 1  # somebody else chose the images, and each may take a gigabyte
     kind: Literal["uploads"] = "uploads"
     category: str = "uploads"
     held_out: float = 0.0

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from synthgen.defect import Defect
-from synthgen.ranges import PositiveRange, PositiveShareRange, Range, Share
+from synthgen.ranges import DegreesRange, PositiveRange, PositiveShareRange, Share
 from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
@@ -40,7 +40,7 @@ class PatchSynthesizer(Synthesizer[PatchParams]):
 
     patch_from: Literal["same", "other"] = "same"
     """The patch's image: the sample's own, or another normal image of the same category."""
-    rotation: Range = (0.0, 0.0)
+    rotation: DegreesRange = (0.0, 0.0)
     """Degrees counter-clockwise, drawn uniformly."""
     jitter: Share = 0.1
     """Colour jitter: brightness, contrast and saturation by 1 ± jitter, hue by ± jitter of the circle."""

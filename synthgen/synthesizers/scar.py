@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from synthgen.ranges import PositiveRange, Range
+from synthgen.ranges import DegreesRange, PositiveRange
 from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.patch import PatchSynthesizer
@@ -18,7 +18,7 @@ class Scar(PatchSynthesizer):
     """Pixels at 256 x 256; scaled with the image."""
     height: PositiveRange = (10, 25)
     """Pixels at 256 x 256; scaled with the image."""
-    rotation: Range = (-45.0, 45.0)
+    rotation: DegreesRange = (-45.0, 45.0)
 
     def size(self, stream: Stream, scene: Scene) -> tuple[int, int]:
         """Width and height, scaled with the image."""

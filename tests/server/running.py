@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from server.app import create_app
+from server.running import config_of
 from server.service import Service
 from server.settings import Settings
 
@@ -58,7 +59,7 @@ def running(settings: Settings) -> Iterator[Running]:
     app = create_app(settings)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False)
+    config = config_of(app, settings, None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
