@@ -30,7 +30,7 @@ SEEDS = 3
 def evaluate(options: Namespace) -> int:
     """Fit a method, or take a fitted detector, measure it in every category, and report."""
     from synthgen.evaluation.layouts import open_dataset
-    from synthgen.evaluation.report import markdown_table, write
+    from synthgen.evaluation.report import kinds_table, markdown_table, write
     from synthgen.shards.directory import OutputDirectory
     from synthgen.sources.files import chosen
 
@@ -44,6 +44,7 @@ def evaluate(options: Namespace) -> int:
     tests = [_read_test(dataset, category, judged) for category in categories]
     report = _report(dataset, judged, [_measured(dataset, test, judged, options.out) for test in tests])
     print(markdown_table(report))
+    print(f"\n{kinds_table(report)}")
     for category in report.categories:
         for note in category.notes:
             print(f"note: {category.category}: {note}", file=sys.stderr)
@@ -152,6 +153,7 @@ def _measured(dataset: "LabelledDataset", test: _Test, judged: _Judged, out: str
 def _run(seed: int | None, detector: "Detector", test: _Test, side: int, out: str | None) -> "Run":
     """The metrics of one fitted detector, and its pictures where a directory is given."""
     from synthgen.evaluation import report
+    from synthgen.evaluation.kinds import measure_kinds
     from synthgen.evaluation.protocol import measure, predict_all
     from synthgen.progress import counted
 
@@ -159,7 +161,8 @@ def _run(seed: int | None, detector: "Detector", test: _Test, side: int, out: st
         predictions = predict_all(detector, test.test_set, side, progress)
     if out:
         _draw(test, predictions, side, out)
-    return report.run(seed, measure(test.truth, predictions))
+    kinds = measure_kinds(test.test_set, test.truth, predictions)
+    return report.run(seed, measure(test.truth, predictions), kinds)
 
 
 def _draw(test: _Test, predictions: "Predictions", side: int, out: str) -> None:

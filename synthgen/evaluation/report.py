@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from synthgen.evaluation.kinds import AUPRO_LIMIT, Kind
 from synthgen.evaluation.protocol import Measured
 from synthgen.evaluation.uncertainty import LEVEL, RESAMPLES, Estimate, Spread, spread
 from synthgen.shards.directory import OutputDirectory, explained
@@ -55,6 +56,8 @@ class Run(_Record):
     """None for a detector that was fitted before."""
     image: dict[str, Value] | None
     pixel: dict[str, Value | None] | None
+    kinds: dict[str, Kind] = {}
+    """Each kind of defect on its own, by its name."""
 
 
 class Category(_Record):
@@ -87,7 +90,7 @@ class Report(_Record):
     categories: list[Category]
 
 
-def run(seed: int | None, measured: Measured) -> Run:
+def run(seed: int | None, measured: Measured, kinds: dict[str, Kind]) -> Run:
     """The metrics of one seed as they are reported."""
 
     def values(found: dict[str, Estimate] | dict[str, Estimate | None]) -> dict[str, Value | None]:
@@ -98,7 +101,7 @@ def run(seed: int | None, measured: Measured) -> Run:
 
     image = None if measured.image is None else values(measured.image)
     pixel = None if measured.pixel is None else values(measured.pixel)
-    return Run.model_validate({"seed": seed, "image": image, "pixel": pixel})
+    return Run.model_validate({"seed": seed, "image": image, "pixel": pixel, "kinds": kinds})
 
 
 def mean(report: Report, column: Column) -> Spread | None:
@@ -118,14 +121,27 @@ def markdown_table(report: Report) -> str:
     rows = [["category", "images", *(column.heading for column in COLUMNS)]]
     for category in report.categories:
         counts = f"{category.normal} + {category.anomalous}"
-        rows.append(
-            [category.category.replace("|", "\\|"), counts, *(_cell(category, column) for column in COLUMNS)]
-        )
+        rows.append([_escaped(category.category), counts, *(_cell(category, column) for column in COLUMNS)])
     if len(report.categories) > 1:
         rows.append(["**mean**", "", *(_told(mean(report, column)) for column in COLUMNS)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [_line(row, widths, str.ljust) for row in rows]
-    return "\n".join([lines[0], _line(["-" * width for width in widths], widths, str.ljust), *lines[1:]])
+    return _table(rows)
+
+
+def kinds_table(report: Report) -> str:
+    """One row for each kind of defect, against all normal images of its category: means over the seeds."""
+    rows = [["category", "kind", "images", "image AUROC", "pixel AUROC", f"AUPRO {AUPRO_LIMIT}"]]
+    for category in report.categories:
+        for name, kind in category.runs[0].kinds.items():
+            found = [each.kinds[name] for each in category.runs]
+            values = (
+                [each.image_auroc for each in found],
+                [each.pixel_auroc for each in found],
+                [each.aupro for each in found],
+            )
+            rows.append(
+                [_escaped(category.category), _escaped(name), str(kind.images), *map(_mean_cell, values)]
+            )
+    return _table(rows)
 
 
 def markdown(report: Report) -> str:
@@ -147,7 +163,7 @@ def markdown(report: Report) -> str:
     ]
     facts += [f"- {each.category}: {note}" for each in report.categories for note in each.notes]
     title = f"# {report.method} on {report.dataset} ({report.layout})"
-    return "\n".join([title, "", markdown_table(report), "", *facts, ""])
+    return "\n".join([title, "", markdown_table(report), "", kinds_table(report), "", *facts, ""])
 
 
 def write(report: Report, directory: OutputDirectory) -> None:
@@ -176,6 +192,22 @@ def _told(found: Spread | None) -> str:
     if found is None:
         return "–"
     return f"{found.mean:.3f}" if found.deviation is None else f"{found.mean:.3f} ± {found.deviation:.3f}"
+
+
+def _mean_cell(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return _told(spread(known) if len(known) == len(values) else None)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("|", "\\|")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, of which the first is the heading, as Markdown."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_line(row, widths, str.ljust) for row in rows]
+    return "\n".join([lines[0], _line(["-" * width for width in widths], widths, str.ljust), *lines[1:]])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], pad: Callable[[str, int], str]) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 from synthgen.errors import InputError, RunError
 from synthgen.evaluation import protocol
 from synthgen.evaluation.dataset import TestSet
+from synthgen.evaluation.kinds import measure_kinds
 from synthgen.evaluation.layouts import open_dataset
 from synthgen.evaluation.protocol import Measured, measure, predict_all, read_truth
 from tests.evaluation.sets import (
@@ -66,6 +67,28 @@ def test_metrics_known_by_hand(nut: Path) -> None:
     assert found.image["auroc"].low <= IMAGE_AUROC <= found.image["auroc"].high
     assert found.pixel["aupimo"] is not None
     assert found.pixel["aupimo"].value == pytest.approx(0.5)  # 120 is above every normal pixel, 80 is not
+
+
+def test_each_kind_is_measured_against_all_normal_images(nut: Path) -> None:
+    """The crack of 120 is above both normal images, that of 80 and a scratch of 90 above one."""
+    save(nut / "test" / "scratch" / "90.png", picture(90))
+    save(nut / "ground_truth" / "scratch" / "90_mask.png", patch_mask())
+    test_set = opened_test_set(nut)
+    predictions = predict_all(RedLevel(), test_set, SIDE)
+    found = measure_kinds(test_set, read_truth(test_set, SIDE), predictions)
+    assert list(found) == ["crack", "scratch"]
+    assert (found["crack"].images, found["scratch"].images) == (2, 1)
+    assert found["crack"].image_auroc == pytest.approx(IMAGE_AUROC)
+    assert found["crack"].pixel_auroc == pytest.approx(PIXEL_AUROC)
+    assert found["scratch"].image_auroc == pytest.approx(1 / 2)
+    # Above the patch of 90 there are the 64 normal pixels of level 100 alone.
+    assert found["scratch"].pixel_auroc == pytest.approx(1 - 64 / (3 * 1024 - 64))
+    for path in (nut / "test" / "good").iterdir():
+        path.unlink()
+    test_set = opened_test_set(nut)
+    blind = measure_kinds(test_set, read_truth(test_set, SIDE), predict_all(RedLevel(), test_set, SIDE))
+    assert blind["crack"].image_auroc is None
+    assert blind["crack"].pixel_auroc == 1
 
 
 def test_predictions_are_in_order_whatever_the_batch(nut: Path, monkeypatch: pytest.MonkeyPatch) -> None:

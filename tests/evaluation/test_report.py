@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.evaluation.kinds import Kind
 from synthgen.evaluation.metrics import PIXEL_METRICS, RANKING_METRICS
 from synthgen.evaluation.protocol import Measured
 from synthgen.evaluation.report import (
@@ -12,6 +13,7 @@ from synthgen.evaluation.report import (
     Category,
     Report,
     Run,
+    kinds_table,
     markdown,
     markdown_table,
     mean,
@@ -28,7 +30,8 @@ def a_run(seed: int | None, value: float, aupimo: float | None = 0.25) -> Run:
     estimate = Estimate(value, value - 0.1, value + 0.05)
     pixel: dict[str, Estimate | None] = dict.fromkeys(PIXEL_METRICS, estimate)
     pixel["aupimo"] = None if aupimo is None else Estimate(aupimo, 0.0, 1.0)
-    return run(seed, Measured(dict.fromkeys(RANKING_METRICS, estimate), pixel))
+    kinds = {"crack": Kind(images=3, image_auroc=value, pixel_auroc=value / 2, aupro=aupimo)}
+    return run(seed, Measured(dict.fromkeys(RANKING_METRICS, estimate), pixel), kinds)
 
 
 def a_report(**categories: list[Run]) -> Report:
@@ -51,7 +54,11 @@ def a_report(**categories: list[Run]) -> Report:
 
 
 def cells(report: Report) -> list[list[str]]:
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown_table(report).splitlines()]
+    return split(markdown_table(report))
+
+
+def split(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
 
 
 def test_one_seed_has_its_interval() -> None:
@@ -88,6 +95,15 @@ def test_what_cannot_be_told_is_a_dash_and_has_no_mean() -> None:
     assert mean(report, AUPIMO) is None
     nothing = a_report(nut=[Run(seed=0, image=None, pixel=None)])
     assert cells(nothing)[-1][2:] == ["–"] * len(COLUMNS)
+
+
+def test_each_kind_has_a_row() -> None:
+    report = a_report(nut=[a_run(0, 0.7), a_run(1, 0.9)], bolt=[a_run(0, 0.5, None), a_run(1, 0.5)])
+    heading, _, nut, bolt = split(kinds_table(report))
+    assert heading == ["category", "kind", "images", "image AUROC", "pixel AUROC", "AUPRO 0.3"]
+    assert nut == ["nut", "crack", "3", "0.800 ± 0.141", "0.400 ± 0.071", "0.250 ± 0.000"]
+    assert bolt == ["bolt", "crack", "3", "0.500 ± 0.000", "0.250 ± 0.000", "–"]
+    assert kinds_table(report) in markdown(report)
 
 
 def test_a_category_cannot_break_the_table() -> None:
