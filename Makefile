@@ -39,9 +39,10 @@ format: $(INSTALLED)  ## let ruff format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED)  ## speed of whole runs beside an encoder, and of diffusion, on this machine (25 minutes)
+bench: $(INSTALLED)  ## speed of whole runs beside an encoder, of diffusion and of detectors, on this machine (35 minutes)
 	$(BIN)/python -m tests.benchmarks.generate
 	$(BIN)/python -m tests.benchmarks.diffusion
+	$(BIN)/python -m tests.benchmarks.detectors
 
 bench-server: $(INSTALLED)  ## the service beside the pipeline without HTTP, under load and overload (5 minutes)
 	$(BIN)/python -m tests.benchmarks.server
