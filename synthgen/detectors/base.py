@@ -11,6 +11,7 @@ from torch import Tensor
 
 from synthgen.detectors.backbone import Backbone
 from synthgen.detectors.features import FeatureExtractor, Features
+from synthgen.detectors.maps import mean_of_highest
 from synthgen.errors import InputError, RunError
 
 State = dict[str, Tensor]
@@ -42,6 +43,9 @@ class DetectorSettings(BaseModel):
     """Side of the square images, pixels."""
     smoothing: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Standard deviation of the Gaussian that smooths the anomaly map, pixels."""
+    score_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The image's score is the mean of this share of its map's pixels, the highest ones, which a single noisy
+    patch of a textured product moves less than a maximum; None takes the method's own score."""
 
 
 class Detector(ABC):
@@ -93,6 +97,8 @@ class Detector(ABC):
             for start in range(0, len(images), together):
                 features = self._extract(images[start : start + together], start)
                 batch_scores, batch_maps = self._score(features)
+                if self.settings.score_share is not None:
+                    batch_scores = mean_of_highest(batch_maps, self.settings.score_share)
                 scores.append(batch_scores.cpu())
                 maps.append(batch_maps.cpu())
         return torch.cat(scores), torch.cat(maps)

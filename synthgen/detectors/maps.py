@@ -20,6 +20,12 @@ class MapEnlarger:
         return self._matrix @ maps @ self._matrix.mT
 
 
+def mean_of_highest(maps: Tensor, share: float) -> Tensor:
+    """The mean (B,) of the highest values of each map (B, H, W): a share of all of them, at least one."""
+    values = maps.flatten(1)
+    return values.topk(max(1, round(share * values.shape[1])), dim=1).values.mean(1)
+
+
 def _bilinear(side: int, image_size: int) -> Tensor:
     """(image_size, side) float64: linear interpolation between pixel centres."""
     identity = torch.eye(side, dtype=torch.float64)

@@ -74,6 +74,17 @@ def test_an_image_has_its_score_in_any_batch(method: str) -> None:
         assert torch.equal(map_alone[0], maps[position])
 
 
+def test_the_score_can_be_the_mean_of_the_highest_part_of_the_map(method: str) -> None:
+    found = fitted(method)
+    sharing = detector(method, **SETTINGS[method], score_share=0.05)
+    assert found._state is not None
+    sharing.restore(found._state)
+    (_, maps), (scores, same_maps) = found.predict(looked_at()), sharing.predict(looked_at())
+    assert torch.equal(maps, same_maps)
+    highest = np.sort(maps.double().numpy().reshape(3, -1), axis=1)[:, -205:]  # of 4096 pixels
+    assert scores.numpy() == pytest.approx(highest.mean(1), rel=1e-5)
+
+
 def test_no_image_has_no_score(method: str) -> None:
     scores, maps = fitted(method).predict(torch.empty(0, 3, SIZE, SIZE))
     assert scores.shape == (0,)
