@@ -180,6 +180,8 @@ def _advice(fault: _Fault, found: str) -> str:
     value = fault.node.value
     if isinstance(value, str):
         return nearest_name(value, _names(fault))
+    if fault.name == "tuple_type" and type(value) in (int, float):
+        return f"; such as [{found}, {found}]"
     if str in members(fault.kind) and isinstance(value, bool | int | float):
         return f'; put it in quotes: "{found}"'
     return ""

@@ -3,7 +3,8 @@
     python -m tests.label_truth --draws 10000
 
 The diffusion methods take a model of random weights, resized, because their labels must be true whatever it
-makes; `--model DIR` takes another one. `sdas-image` has no pair that its label could be checked against.
+makes. `--model DIR --fit FIT` takes a trained one, with the method's own sampling; with `--bank DIR` `sdas`
+draws from stored images. `sdas-image` has no pair that its label could be checked against.
 
 The oracle for the bottles' background is a circle fitted to each bottle by radial gradients, which the
 product's code knows nothing of; a mask may reach over it by the accuracy of that fit.
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ from synthgen.plan import Plan
 from synthgen.recipe import Recipe
 from synthgen.sample import Sample
 from synthgen.synthesizers import METHODS
+from synthgen.synthesizers.diffusing import Fit
 from tests.conftest import DATA
 from tests.regions.pictures import bottle_circle
 from tests.synthesizers.scenes import random_model
@@ -72,7 +74,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10_000)
     parser.add_argument("--products", nargs="+", choices=PRODUCTS, default=list(PRODUCTS))
     parser.add_argument("--methods", nargs="+", choices=PAIRED, default=PAIRED)
-    parser.add_argument("--model", help="a diffusion model of whole images")
+    parser.add_argument("--model", help="a trained diffusion model")
+    parser.add_argument("--fit", choices=get_args(Fit), default="resized", help="how it meets the images")
+    parser.add_argument("--bank", help="shards of sdas-image, of the samples' size, that sdas draws from")
     options = parser.parse_args()
     one_thread()
     spread = "contrast 0/5/50/95 %         area 0/50/100 %            problems"
@@ -80,20 +84,29 @@ def main() -> None:
     wrong = False
     for product in options.products:
         for method in options.methods:
-            tally = check(DATA, product, method, options.draws, options.model)
+            trained = {"model": options.model, "fit": options.fit} if options.model else None
+            if options.bank and method == "sdas":
+                trained = {"bank": options.bank, "fit": "exact"}
+            tally = check(DATA, product, method, options.draws, trained)
             print(tally.line(product, method), flush=True)
             wrong = wrong or bool(tally.problems) or tally.outcomes["rejected"] > 0.01 * options.draws
     raise SystemExit(int(wrong))
 
 
-def check(data: Path, product: str, method: str, draws: int, model: str | None = None) -> Tally:
-    """Draw samples of one method on one product and check all of them."""
+def check(data: Path, product: str, method: str, draws: int, trained: dict[str, str] | None = None) -> Tally:
+    """Draw samples of one method on one product and check all of them.
+
+    ``trained`` are the fields of a diffusion method that name a trained model or a bank.
+    """
     source = PRODUCTS[product] | {"path": str(data / str(PRODUCTS[product]["path"]))}
     with TemporaryDirectory() as folder:
         synthesizer: dict[str, Any] = {"method": method}
         if METHODS[method].runs_network:
-            model = model or str(random_model(Path(folder), 32, ["anything"]))
-            synthesizer |= {"model": model, "fit": "resized", "sampling": {"steps": 5, "batch": 8}}
+            synthesizer |= trained or {
+                "model": str(random_model(Path(folder), 32, ["anything"])),
+                "fit": "resized",
+                "sampling": {"steps": 5, "batch": 8},
+            }
         recipe = Recipe.model_validate(
             {"name": product, "seed": 11, "count": draws, "source": source, "synthesizers": [synthesizer]}
         )

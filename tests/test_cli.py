@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
 
 from synthgen import png
@@ -957,3 +958,21 @@ def test_debug_shows_the_traceback(here: Path) -> None:
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "InputError: none.yaml: no such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_a_lack_of_memory_that_no_command_expected(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def check(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("synthgen.commands.check", check)
+    run("check", "quickstart").assert_refused("there is not enough memory; choose a smaller batch", 1)

@@ -198,10 +198,15 @@ def test_files_of_two_models_are_noticed(tmp_path: Path) -> None:
         synthgen.load_model(tmp_path / "m")
 
 
-@pytest.mark.parametrize("s", [[-0.1, 0.2], [0.3, 0.2], [0.1, float("inf")]])
+@pytest.mark.parametrize("s", [[-0.1, 0.2], [0.3, 0.2], [0.1, float("inf")], [0, 1001]])
 def test_a_strength_that_is_none_is_refused(s: list[float], model: str) -> None:
-    with pytest.raises(ValueError, match=r"greater than or equal to 0|is above|finite"):
+    with pytest.raises(ValueError, match=r"greater than or equal to 0|is above|less than or equal to 1000"):
         recipe(model, {"method": "sdas-image", "s": s})
+
+
+def test_a_sampler_that_sdas_local_does_not_have_is_refused(model: str) -> None:
+    with pytest.raises(ValueError, match="sdas-local takes ancestral steps alone, and sampler is ddim"):
+        recipe(model, {"method": "sdas-local", "sampling": {"sampler": "ddim"}})
 
 
 def test_keeping_normal_images_that_are_no_pairs_is_refused(model: str) -> None:

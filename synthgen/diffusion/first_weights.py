@@ -9,7 +9,7 @@ from typing import Any
 
 from diffusers import UNet2DModel
 
-from synthgen.diffusion.model_files import read_object
+from synthgen.diffusion.model_files import model_directory, read_object
 from synthgen.diffusion.network_files import CONFIG, read_network, read_network_config
 from synthgen.errors import InputError
 
@@ -71,11 +71,11 @@ class FirstWeights:
 
 
 def find_first_weights(name: str) -> FirstWeights:
-    """The weights in a directory, or of a model on the Hugging Face hub, which is downloaded.
+    """The weights in a directory, of the ``builtin`` model, or of one on the hub, which is downloaded.
 
     Raises InputError where there is no UNet2DModel in safetensors, in the folder ``unet`` or at the root.
     """
-    root = Path(name)
+    root = model_directory(name)
     if not root.is_dir():
         root = _downloaded(name)
     for folder in ("unet", ""):

@@ -159,11 +159,19 @@ def open_bank(url: str | PathLike[str], pinned: PinnedBank | None = None) -> Ban
 
 def _opened(directory: OutputDirectory) -> Bank:
     plan = read_plan(directory)
-    stems = [name.removesuffix(".tar") for name in directory.names() if name.endswith(".tar")]
+    names = set(directory.names())
     shards = []
-    for stem in filter(str.isdecimal, stems):
+    for name in sorted(names):
+        stem = name.removesuffix(".json")
+        if stem == name or not stem.isdecimal():
+            continue
         mark = read_mark(directory.filesystem, directory.path, int(stem))
         if mark and mark.fingerprint == plan.fingerprint:
+            if mark.shard not in names:
+                raise InputError(
+                    f"the bank {directory.url}: {mark.shard} is gone, and its mark is there; restore it, or "
+                    "delete the mark, to draw from the other shards"
+                )
             shards.append(_shard(directory.url, mark, plan.recipe.output.image_format))
     if not shards:
         raise InputError(f"the bank {directory.url} has no finished shard yet; run `synthgen generate` first")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthgen.defect import Defect
 from synthgen.diffusion.sampling import Sampling
 from synthgen.errors import InputError, require_package
-from synthgen.ranges import NonNegativeRange
+from synthgen.ranges import StrengthRange
 from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
@@ -58,7 +58,7 @@ class DiffusionSynthesizer(Synthesizer[P]):
 
     model: Annotated[str, Field(min_length=1)] = "builtin"
     """A directory that `synthgen sdas train` wrote, or ``builtin`` for the small model that is installed."""
-    s: NonNegativeRange = (0.1, 0.2)
+    s: StrengthRange = (0.1, 0.2)
     """Strength, drawn uniformly: the reverse process has (1 + s) times its variance."""
     fit: Fit = "exact"
     """How the model's square meets the image: of the same size, on a patch of it, or resized to all of it."""

@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import field_validator
 
 from synthgen.defect import Defect
 from synthgen.diffusion.sampling import Sampling
-from synthgen.ranges import NonNegative, NonNegativeRange, PositiveShare
+from synthgen.ranges import NonNegative, PositiveShare, StrengthRange
 from synthgen.regions.perlin_mask import AnyPerlinShape, LatticeShape, PerlinMask, perlin_masks
 from synthgen.scene import Pixels, Scene
 from synthgen.streams import Stream
@@ -57,12 +58,21 @@ class SdasLocal(DiffusionSynthesizer[SdasLocalParams]):
     params_type = SdasLocalParams
 
     method: Literal["sdas-local"] = "sdas-local"
-    s: NonNegativeRange = (0.2, 0.6)
+    s: StrengthRange = (0.2, 0.6)
     start: PositiveShare = 0.6
     """How far the image is noised, as a share of the whole way to noise; less keeps more of the product."""
     mask: AnyPerlinShape = LatticeShape(scales=(0, 3), threshold=0.2)
     border: NonNegative = 6.0
     """Width of the band inside the mask's outline where the defect fades in, pixels at 256 x 256."""
+
+    @field_validator("sampling")
+    @classmethod
+    def _ancestral(cls, sampling: Sampling) -> Sampling:
+        if sampling.sampler != "ancestral":
+            raise ValueError(
+                f"sdas-local takes ancestral steps alone, and sampler is {sampling.sampler}; leave it out"
+            )
+        return sampling
 
     def draw(self, stream: Stream, scene: Scene) -> SdasLocalParams:
         """Take every random decision: opacity, place, mask, noise, strength."""

@@ -11,6 +11,7 @@ import torch
 from diffusers import DDPMPipeline, UNet2DModel
 
 from synthgen.diffusion.first_weights import find_first_weights
+from synthgen.diffusion.model_files import model_directory
 from synthgen.diffusion.network import new_network, new_scheduler
 from synthgen.diffusion.settings import TrainingSettings
 from synthgen.diffusion.trainer import Trainer
@@ -69,6 +70,12 @@ def test_the_weights_and_their_average_begin_as_given(tmp_path: Path) -> None:
 def test_a_network_at_the_root_serves_as_well(tmp_path: Path) -> None:
     directory = model(tmp_path / "model")
     assert_equal(begun(directory / "unet").unet.state_dict(), weights_of(directory))
+
+
+def test_the_model_that_is_installed_serves_by_its_name() -> None:
+    installed = find_first_weights("builtin")
+    assert installed.directory == model_directory("builtin") / "unet"
+    assert installed.prediction == "v_prediction"
 
 
 def test_a_network_of_another_size_serves_as_well(tmp_path: Path) -> None:

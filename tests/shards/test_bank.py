@@ -156,6 +156,7 @@ def test_what_is_pinned_is_small_and_always_the_same(finished: Path) -> None:
 
 def test_an_unfinished_bank_has_its_finished_shards(directory: Path) -> None:
     (directory / "000001.json").unlink()
+    (directory / "000003.json").unlink()
     (directory / "000003.tar").unlink()
     bank, seen = open_bank(directory), stored(directory)
     there = [index for index in range(COUNT) if index // SHARD_SIZE not in (1, 3)]
@@ -165,6 +166,14 @@ def test_an_unfinished_bank_has_its_finished_shards(directory: Path) -> None:
         assert told(InputError, lambda index=index: bank.read(index)) == (
             f"the bank {directory} has no finished image {index}"
         )
+
+
+def test_a_mark_without_its_tar_is_told(directory: Path) -> None:
+    (directory / "000003.tar").unlink()
+    assert told(InputError, lambda: open_bank(directory)) == (
+        f"the bank {directory}: 000003.tar is gone, and its mark is there; restore it, or delete the "
+        "mark, to draw from the other shards"
+    )
 
 
 def test_the_mark_of_another_plan_does_not_count(directory: Path) -> None:
