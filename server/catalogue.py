@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from server.problems import without_folders
 from server.settings import Settings
 from synthgen.diffusion.model_files import PinnedModel, pin
 from synthgen.errors import InputError, SynthgenError
@@ -69,7 +70,7 @@ def freeze_all(catalogue: Catalogue, settings: Settings) -> None:
             catalogue.plans[name] = freeze_on(find_ground(recipe), recipe, pins)
         except SynthgenError as error:
             reason = " ".join(str(error).split())
-            catalogue.unavailable[name] = Unavailable(recipe, reason)
+            catalogue.unavailable[name] = Unavailable(recipe, without_folders(reason))
             LOGGER.warning("recipe %s is not served: %s", name, reason)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 LOGGER = logging.getLogger("synthgen.server")
+FOLDERS = re.compile(r"(?<![\w/.:*])/(?:[^\s/;:,'\"]+/)+")
 CLIENT_LEFT = HTTPStatus.REQUEST_TIMEOUT
 """Nobody reads this answer."""
 MAX_FAULTS = 20
@@ -66,6 +68,11 @@ def later(status: HTTPStatus, detail: str, seconds: float) -> Problem:
     return Problem(status, detail, headers={"Retry-After": str(max(1, round(seconds)))})
 
 
+def without_folders(text: str) -> str:
+    """A text whose absolute paths are told by their last part alone; the rest is for the log."""
+    return FOLDERS.sub("…/", text)
+
+
 def answer_with_problems(app: FastAPI) -> None:
     """Let every error of the application become a problem."""
     app.add_exception_handler(Problem, _problem)
@@ -86,7 +93,7 @@ async def _http(request: Request, error: Exception) -> Response:
     if status == HTTPStatus.NOT_FOUND and detail == status.phrase:
         detail = f"there is nothing at {_path(request)!r}; /docs lists what there is"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not allowed at {_path(request)!r}"
+        detail = f"{request.method[:MAX_FIELD]} is not allowed at {_path(request)!r}"
     return Problem(status, detail, headers=error.headers).response()
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from server.making.jobs import Done, Failed, Form, Job, News, Origin, Ready, Stored, Timed, Uploaded
 from server.making.process import WorkerProcess
 from server.making.queue import FairQueue
-from server.problems import Fault, Problem, later, refused
+from server.problems import Fault, Problem, later, refused, without_folders
 from synthgen.plan import Plan
 
 BATCHES_AHEAD = 2
@@ -202,5 +202,5 @@ class Lane:
 
 def _problem(failed: Failed) -> Problem:
     if failed.is_input:
-        return refused(failed.detail, *(Fault(*fault) for fault in failed.faults))
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, failed.detail)
+        return refused(without_folders(failed.detail), *(Fault(*fault) for fault in failed.faults))
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, without_folders(failed.detail))

@@ -1,9 +1,12 @@
 """Shards as files: whole or a range, and kept in the cache while they are read."""
 
+from http import HTTPStatus
+
 from starlette.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from server.cache import Kept, ShardCache
+from server.problems import Problem
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -18,8 +21,21 @@ class _ShardResponse(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file."""
+        problem: Problem | None = None
+
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal problem
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                headers = {"Content-Range": f"bytes */{self._kept.bytes}"}
+                detail = f"the Range header asks for no part of the {self._kept.bytes} bytes of the shard"
+                problem = Problem(HTTPStatus(message["status"]), detail, headers=headers)
+            if not problem:
+                await send(message)
+
         with self._cache.reading(self._kept):
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_unless_refused)
+        if problem:
+            await problem.response()(scope, receive, send)
 
 
 def shard_response(cache: ShardCache, kept: Kept, tag: str, name: str) -> FileResponse:

@@ -1,5 +1,6 @@
 """The recipes that the service holds, and their shards, which need not exist yet."""
 
+import json
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from server.cache import identity
-from server.problems import Problem, later
+from server.problems import Problem, later, without_folders
 from server.routes.context import Client, TheService, TheShards, unless_client_leaves
 from server.routes.documentation import problems
 from server.routes.files import shard_response
@@ -38,9 +39,9 @@ async def list_recipes(service: TheService) -> dict[str, Any]:
     return {"recipes": [known[name] for name in sorted(known)]}
 
 
-@router.api_route(
+@router.head("/recipes/{name:path}/shards/{shard}.tar", include_in_schema=False)
+@router.get(
     "/recipes/{name:path}/shards/{shard}.tar",
-    methods=["GET", "HEAD"],
     response_class=Response,
     responses={
         200: {"description": "The shard.", "content": {"application/x-tar": {}}},
@@ -53,7 +54,7 @@ async def get_shard(
     request: Request,
     *,
     name: Name,
-    shard: Annotated[str, Path(pattern=r"^\d{6}$", examples=["000000"], description="Six digits.")],
+    shard: Annotated[str, Path(pattern="^[0-9]{6}$", examples=["000000"], description="Six digits.")],
     service: TheService,
     shards: TheShards,
     client: Client,
@@ -77,14 +78,14 @@ async def get_shard(
 async def get_recipe(name: Name, service: TheService) -> dict[str, Any]:
     """A recipe in full, how many samples and shards it has, and its dataset card."""
     plan = _plan(service, name)
-    recipe = plan.recipe.model_dump(mode="json", exclude={"source": {"path"}})
+    recipe = plan.recipe.model_dump_json(exclude={"source": {"path"}})
     return {
         **_summary(name, plan),
         "fingerprint": plan.fingerprint,
         "shard_size": plan.recipe.output.shard_size,
         "images": len(plan.images),
-        "recipe": recipe,
-        "card": write_plan_card(plan),
+        "recipe": json.loads(without_folders(recipe)),
+        "card": without_folders(write_plan_card(plan)),
     }
 
 
