@@ -200,7 +200,7 @@ def _report(dataset: "LabelledDataset", judged: _Judged, categories: Sequence["C
         dataset=dataset.name,
         layout=dataset.layout,
         method=detector.method,
-        backbone=detector.backbone.name,
+        backbone=detector.backbone.name if detector.backbone else None,
         weights=weights,
         settings=detector.settings.model_dump(mode="json"),
         image_size=judged.side,

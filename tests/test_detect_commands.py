@@ -183,7 +183,6 @@ def fit(run: Run, *more: object, method: str = "brightness", source: str = "part
         (["--set", "image_sise=64"], "image_sise: unknown field .*; did you mean image_size?"),
         (["--seed", "-1"], "expected a whole number of 0 or more, found '-1'"),
         (["--backbone", "vgg"], "invalid choice: 'vgg'"),
-        (["--weights", "none.pth"], "none.pth: there is no such file"),
         (["--categories", "bolt"], "has no category 'bolt', only nut"),
         (
             ["--out", "pictures"],
@@ -201,6 +200,7 @@ def test_fits_that_cannot_be(here: Path, run: Run, more: list[str], told: str) -
 
 def test_other_fits_that_cannot_be(here: Path, run: Run) -> None:
     fit(run, method="padin").assert_refused("method 'padin' is not known; one of padim, patchcore, simplenet")
+    fit(run, "--weights", "none.pth", method="padim").assert_refused("none.pth: there is no such file")
     fit(run, source="none").assert_refused("none does not exist")
     for path in (here / "parts" / "nut" / "train" / "good").iterdir():
         path.write_bytes(b"broken")

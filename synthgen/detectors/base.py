@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from synthgen.detectors.backbone import Backbone
-from synthgen.detectors.features import FeatureExtractor, Features
 from synthgen.detectors.maps import mean_of_highest
 from synthgen.errors import InputError, RunError
 
@@ -19,9 +18,6 @@ State = dict[str, Tensor]
 
 Progress = Callable[[int, int], None]
 """Is told (done, total); a smaller number done begins the next part of the work."""
-
-FIT_BATCH = 16
-"""Images whose features are looked at together."""
 
 
 class NormalImages(Protocol):
@@ -49,7 +45,10 @@ class DetectorSettings(BaseModel):
 
 
 class Detector(ABC):
-    """A method with its settings and a frozen backbone; `fit` or `load_detector` makes it ready to predict.
+    """A method with its settings; `fit` or `load_detector` makes it ready to predict.
+
+    Most methods look at the features of a frozen backbone: they are a `FeatureDetector`. One that trains a
+    network of its own keeps all of it in its state.
 
     On the CPU the same seed gives the same scores bit for bit with the same number of torch's threads, and an
     image's score does not depend on the other images of its batch.
@@ -57,14 +56,11 @@ class Detector(ABC):
 
     method: ClassVar[str]
     settings_type: ClassVar[type[DetectorSettings]]
-    stages: ClassVar[tuple[int, ...]]
-    """Stages of the backbone whose features the method looks at, the finest first."""
+    backbone: Backbone | None = None
 
-    def __init__(self, settings: DetectorSettings, backbone: Backbone, device: torch.device) -> None:
+    def __init__(self, settings: DetectorSettings, device: torch.device) -> None:
         self.settings = settings
-        self.backbone = backbone
         self.device = device
-        self._extract = FeatureExtractor(backbone, device)
         self._state: State | None = None
 
     def fit(self, images: NormalImages, seed: int, progress: Progress) -> None:
@@ -95,8 +91,7 @@ class Detector(ABC):
         scores, maps = [torch.empty(0)], [torch.empty(0, *images.shape[2:])]
         with torch.inference_mode():
             for start in range(0, len(images), together):
-                features = self._extract(images[start : start + together], start)
-                batch_scores, batch_maps = self._score(features)
+                batch_scores, batch_maps = self._score(images[start : start + together], start)
                 if self.settings.score_share is not None:
                     batch_scores = mean_of_highest(batch_maps, self.settings.score_share)
                 scores.append(batch_scores.cpu())
@@ -104,7 +99,7 @@ class Detector(ABC):
         return torch.cat(scores), torch.cat(maps)
 
     def save(self, directory: Path) -> None:
-        """Write the detector with its backbone, for `load_detector`.
+        """Write the detector with its backbone, where it has one, for `load_detector`.
 
         Whenever it is interrupted, the directory is either whole or seen not to be. Raises RunError before
         `fit`, and where the directory cannot be written.
@@ -129,22 +124,8 @@ class Detector(ABC):
         """Take over what was learned, already on the detector's device."""
 
     @abstractmethod
-    def _score(self, features: Features) -> tuple[Tensor, Tensor]:
-        """Scores (B,) and maps (B, H, W) of a batch's features."""
-
-    def _training_features(self, images: NormalImages, progress: Progress) -> Iterator[Features]:
-        """The features of all training images, in batches."""
-        done = 0
-        for batch in images.batches(FIT_BATCH):
-            self._require_size(batch)
-            yield self._extract(batch, done)
-            done += len(batch)
-            progress(done, len(images))
-        if done != len(images):
-            raise RunError(
-                f"{self.method} was given {done} training images and not {len(images)}; "
-                "leave the source as it is while a detector is fitted"
-            )
+    def _score(self, images: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W) of a batch of images, the first of which has that number."""
 
     def _require_size(self, images: Tensor) -> None:
         side = self.settings.image_size
@@ -153,7 +134,3 @@ class Detector(ABC):
                 f"images are {tuple(images.shape)} {images.dtype}; {self.method} expects (B, 3, {side}, "
                 f"{side}) torch.float32"
             )
-
-    def _side(self) -> int:
-        """Height and width of the finest stage's features."""
-        return -(-self.settings.image_size // 2 ** (self.stages[0] + 1))

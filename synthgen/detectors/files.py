@@ -27,21 +27,24 @@ class DetectorRecord(BaseModel):
     format_version: Literal[1] = 1
     method: str
     settings: dict[str, Any]
-    backbone: BackboneName
-    backbone_sha256: str
+    backbone: BackboneName | None
+    """None, and no file, for a method without one."""
+    backbone_sha256: str | None
     state_sha256: str
 
 
 def write_detector(
-    directory: Path, method: str, settings: DetectorSettings, backbone: Backbone, state: State
+    directory: Path, method: str, settings: DetectorSettings, backbone: Backbone | None, state: State
 ) -> None:
     """Write the record last, so that a directory with a record is whole. Raises RunError where that fails."""
-    files = {STATE: safetensors.torch.save(state), BACKBONE: safetensors.torch.save(_weights(backbone))}
+    files = {STATE: safetensors.torch.save(state)}
+    if backbone:
+        files[BACKBONE] = safetensors.torch.save(_weights(backbone))
     record = DetectorRecord(
         method=method,
         settings=settings.model_dump(mode="json"),
-        backbone=backbone.name,
-        backbone_sha256=sha256(files[BACKBONE]).hexdigest(),
+        backbone=backbone.name if backbone else None,
+        backbone_sha256=sha256(files[BACKBONE]).hexdigest() if backbone else None,
         state_sha256=sha256(files[STATE]).hexdigest(),
     )
     files[RECORD] = (record.model_dump_json(indent=1) + "\n").encode()
@@ -76,7 +79,8 @@ def read_record(directory: Path) -> DetectorRecord:
 
 def read_state(directory: Path, record: DetectorRecord) -> State:
     """What the detector has learned. Raises InputError where the files are not those of the record."""
-    _require(directory / BACKBONE, record.backbone_sha256)
+    if record.backbone_sha256:
+        _require(directory / BACKBONE, record.backbone_sha256)
     content = _require(directory / STATE, record.state_sha256)
     try:
         return safetensors.torch.load(content)

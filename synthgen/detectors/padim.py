@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthgen.detectors.backbone import Backbone
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.feature_detector import FeatureDetector
 from synthgen.detectors.features import Features
 from synthgen.detectors.maps import MapEnlarger
 from synthgen.errors import InputError
@@ -30,7 +31,7 @@ class PadimSettings(DetectorSettings):
     """Added to the diagonal of every covariance (the paper's epsilon)."""
 
 
-class Padim(Detector):
+class Padim(FeatureDetector):
     """Mahalanobis distance of each location's features to those of the normal images (section III).
 
     From a single training image all covariances are the regularisation alone.
@@ -70,7 +71,7 @@ class Padim(Detector):
         self._mean = state["mean"].view(locations, 1, kept)
         self._whitening = state["whitening"].view(locations, kept, kept)
 
-    def _score(self, features: Features) -> tuple[Tensor, Tensor]:
+    def _score_features(self, features: Features) -> tuple[Tensor, Tensor]:
         """Equation 2, (x - m)' S^-1 (x - m) = |(x - m)' W|^2 with W W' = S^-1; its root is the map."""
         whitened = (self._embed(features) - self._mean) @ self._whitening
         distances = whitened.norm(dim=2).mT

@@ -7,8 +7,9 @@ from pydantic import Field
 from torch import Tensor
 
 from synthgen.detectors.backbone import Backbone
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
 from synthgen.detectors.coreset import greedy_coreset
+from synthgen.detectors.feature_detector import FeatureDetector
 from synthgen.detectors.features import Features, neighbourhood_patches
 from synthgen.detectors.maps import MapEnlarger
 from synthgen.streams import Stream
@@ -30,7 +31,7 @@ class PatchcoreSettings(DetectorSettings):
     """Patches of the bank, next to the nearest one and with it, that equation 7 looks at."""
 
 
-class Patchcore(Detector):
+class Patchcore(FeatureDetector):
     """Features are those of sections 3.1 (equations 1 to 3), the bank of 3.2, the scores of 3.3."""
 
     method = "patchcore"
@@ -55,7 +56,7 @@ class Patchcore(Detector):
         self._bank = state["bank"].view(-1, sum(self.backbone.channels.values()))
         self._norms = self._bank.square().sum(1)
 
-    def _score(self, features: Features) -> tuple[Tensor, Tensor]:
+    def _score_features(self, features: Features) -> tuple[Tensor, Tensor]:
         """The map is each patch's distance to the bank (equation 6), the score that of the farthest one."""
         patches = neighbourhood_patches(features)
         images, locations, channels = patches.shape

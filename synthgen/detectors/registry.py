@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from synthgen.detectors.backbone import BackboneName, load_backbone
 from synthgen.detectors.base import Detector
+from synthgen.detectors.feature_detector import FeatureDetector
 from synthgen.detectors.files import BACKBONE, read_record, read_state
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
@@ -25,8 +26,9 @@ def make_detector(
 ) -> Detector:
     """A detector that is not fitted yet; ``overrides`` are settings that differ from the published ones.
 
-    ``weights`` are as for `load_backbone`. Raises InputError for an unknown method, setting or backbone and
-    for unfit weights, RunError where the weights cannot be downloaded.
+    ``backbone`` and ``weights``, as for `load_backbone`, are for methods that look at features. Raises
+    InputError for an unknown method, setting or backbone and for unfit weights, RunError where the weights
+    cannot be downloaded.
     """
     detector = _detector(method)
     try:
@@ -37,7 +39,9 @@ def make_detector(
             f"{method}: setting {'.'.join(map(str, first['loc']))}: {first['msg']}; "
             f"{method} has the settings {', '.join(detector.settings_type.model_fields)}"
         ) from error
-    return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
+    if issubclass(detector, FeatureDetector):
+        return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
+    return detector(settings, torch.device(device))
 
 
 def load_detector(directory: Path, device: str) -> Detector:
@@ -46,7 +50,7 @@ def load_detector(directory: Path, device: str) -> Detector:
     state = read_state(directory, record)
     try:
         detector = make_detector(
-            record.method, record.settings, record.backbone, str(directory / BACKBONE), device
+            record.method, record.settings, record.backbone or "resnet18", str(directory / BACKBONE), device
         )
     except InputError as error:
         raise InputError(f"detector {directory}: {error}") from error

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthgen.detectors.backbone import Backbone
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.feature_detector import FeatureDetector
 from synthgen.detectors.features import Features, neighbourhood_patches
 from synthgen.detectors.maps import MapEnlarger
 from synthgen.errors import RunError
@@ -36,7 +37,7 @@ class SimplenetSettings(DetectorSettings):
     """Width of the discriminator."""
 
 
-class Simplenet(Detector):
+class Simplenet(FeatureDetector):
     """Features of section 3.1, adaptor of 3.2, noise of 3.3, discriminator of 3.4.
 
     All patches of the training images are kept in memory while it is fitted.
@@ -67,7 +68,7 @@ class Simplenet(Detector):
         self._network.load_state_dict(state)
         self._network.eval()
 
-    def _score(self, features: Features) -> tuple[Tensor, Tensor]:
+    def _score_features(self, features: Features) -> tuple[Tensor, Tensor]:
         """A patch's anomaly score is minus the discriminator's (equation 8), the image's is the largest."""
         patches = neighbourhood_patches(features)
         images, locations, channels = patches.shape

@@ -81,7 +81,8 @@ class Report(_Record):
     dataset: str
     layout: str
     method: str
-    backbone: str
+    backbone: str | None
+    """None for a method with a network of its own."""
     weights: str
     settings: dict[str, object]
     image_size: int
@@ -152,8 +153,8 @@ def markdown(report: Report) -> str:
     else:
         cells = f"value [{LEVEL:.0%} interval of {RESAMPLES:,} bootstrap resamples of the test images]"
     facts = [
-        f"- backbone {report.backbone}, weights {report.weights}, images {report.image_size} x "
-        f"{report.image_size}",
+        f"- backbone {report.backbone or 'of its own'}, weights {report.weights}, "
+        f"images {report.image_size} x {report.image_size}",
         f"- settings: {', '.join(f'{name} {value}' for name, value in report.settings.items()) or 'none'}",
         f"- cells: {cells}; images: normal + anomalous of the test set; –: the test set cannot tell",
         "- F1-max takes the best threshold with the labels, hence an oracle's; AUPRO is integrated up to a "

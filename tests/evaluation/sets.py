@@ -9,7 +9,6 @@ from PIL import Image
 from torch import Tensor
 
 from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress, State
-from synthgen.detectors.features import Features
 from synthgen.freezing import freeze
 from synthgen.generate import open_run
 from synthgen.recipe import Recipe
@@ -57,15 +56,10 @@ PIXEL_AUROC = (1 + 1 - 64 / (4 * 1024 - 128)) / 2
 
 
 class Brightness(Detector):
-    """Scores pixels by their red level of 0 … 255, and images by the largest."""
+    """Scores pixels by their red level of 0 … 255, and images by the largest; it has no backbone."""
 
     method = "brightness"
     settings_type = DetectorSettings
-    stages = (1,)
-
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = 255 * images[:, 0]
-        return maps.amax((1, 2)), maps
 
     def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
         seen = sum(len(batch) for batch in images.batches(2))
@@ -75,8 +69,9 @@ class Brightness(Detector):
     def _prepare(self, state: State) -> None:
         self.seen = state["seen"]
 
-    def _score(self, features: Features) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+    def _score(self, images: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        maps = 255 * images[:, 0]
+        return maps.amax((1, 2)), maps
 
 
 def make_shards(folder: Path, count: int, split: str) -> Path:
