@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from server.guards import BodyGuard, KeyGuard, OriginGuard, read_key
+from server.guards import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
 from server.observing import ObservingMiddleware
 from server.problems import answer_with_problems
 from server.routes import anomalies, health, offers, page, recipes
@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         max_bytes=settings.max_body_bytes,
         upload_seconds=settings.upload_seconds,
     )
+    app.add_middleware(RoomGuard, path="/v1/anomalies", require_room=service.require_room)
     app.add_middleware(OriginGuard, host=settings.host, has_key=bool(key))
     if key:
         app.add_middleware(KeyGuard, key=key)

@@ -9,6 +9,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.problems import Problem
 
+LINGER_SECONDS = 5.0
+"""How long the rest of a body may come of a request that is answered already."""
+
 
 class PatientProtocol(H11Protocol):
     """HTTP/1.1 with bounds for headers that do not end and for readers that take nothing."""
@@ -42,10 +45,14 @@ class PatientProtocol(H11Protocol):
         self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request, or its headers are too long")
 
     def on_response_complete(self) -> None:
-        """Go on with the connection, unless the rest of a body would come that nobody wants."""
+        """Go on with the connection, once the rest of the body has come that was answered before it was read.
+
+        It is dropped as it comes, for a while: to close at once would take the answer from a client that
+        still sends.
+        """
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()
+            self.loop.call_later(LINGER_SECONDS, self._close_if_still_sending, self.cycle)
 
     def pause_writing(self) -> None:
         """Begin to watch a reader that is slower than the answer."""
@@ -57,6 +64,10 @@ class PatientProtocol(H11Protocol):
         if self._stall_timer:
             self._stall_timer.cancel()
         super().resume_writing()
+
+    def _close_if_still_sending(self, answered: object) -> None:
+        if self.cycle is answered and self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
 
     def _await_headers(self) -> None:
         if self._header_timer is None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -133,6 +134,23 @@ def _comes_from_elsewhere(method: str, headers: Headers) -> bool:
     if origin := headers.get("origin"):
         return origin.partition("://")[2].lower() != headers.get("host", "").lower()
     return False
+
+
+class RoomGuard:
+    """Refuses requests for anomalies while everything is full, before they cost more than their headers."""
+
+    def __init__(self, app: ASGIApp, path: str, require_room: Callable[[], None]) -> None:
+        self._app, self._path, self._require_room = app, path, require_room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or answer 429."""
+        if scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "POST":
+            try:
+                self._require_room()
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class BodyGuard:

@@ -78,6 +78,14 @@ class Service:
         lanes = all(lane.is_ready for lane in self.lanes.values())
         return self.has_frozen and lanes and not self._is_stopping
 
+    def require_room(self) -> None:
+        """Raise Problem (429) where the lane that most requests are for is full.
+
+        Which lane a request is for stands in its body, and to read that is most of what a refusal costs.
+        """
+        if lane := self.lanes.get(PASTE):
+            lane.require_room()
+
     def lane_of(self, recipe: Recipe) -> Lane:
         """The lane that makes a recipe's samples."""
         runs_network = any(each.runs_network for each in recipe.synthesizers)

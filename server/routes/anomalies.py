@@ -8,7 +8,7 @@ from server.asking import Asked, read_ask, read_form
 from server.making.jobs import Uploaded
 from server.routes.context import Client, TheService, unless_client_leaves
 from server.routes.documentation import ANOMALIES
-from server.service import PASTE, Service
+from server.service import Service
 
 router = APIRouter(prefix="/v1", tags=["anomalies"])
 
@@ -17,8 +17,6 @@ router = APIRouter(prefix="/v1", tags=["anomalies"])
 async def make_anomalies(request: Request, service: TheService, client: Client) -> Response:
     """Make anomalous samples of the images that are sent; the same recipe and seed make the same bytes."""
     media_type = answers.accepted_type(request)
-    # Told before the body is read, because reading it is most of what a refusal would cost.
-    service.lanes[PASTE].require_room()
     form = await read_form(request, service.settings)
     try:
         asked = await read_ask(form, service.catalogue, service.settings)

@@ -13,15 +13,16 @@ from server.shards import Shards
 T = TypeVar("T")
 
 
-def _service(request: Request) -> Service:
+# Not awaiting anything, and yet coroutines: FastAPI would send plain functions to a thread each time.
+async def _service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def _shards(request: Request) -> Shards:
+async def _shards(request: Request) -> Shards:
     return cast(Shards, request.app.state.shards)
 
 
-def _client(request: Request) -> str:
+async def _client(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
