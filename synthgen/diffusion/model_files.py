@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from synthgen.errors import InputError
+from synthgen.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler, UNet2DModel
@@ -111,23 +111,40 @@ def write_model(
 ) -> None:
     """Write a model so that, whenever it is interrupted, the directory is either whole or seen not to be.
 
-    A packed network is no DDPMPipeline, which knows no packing, and so gets no index of one.
+    A packed network is no DDPMPipeline, which knows no packing, and so gets no index of one. Raises RunError
+    where the disk is full.
     """
     from diffusers import DDPMPipeline
+    from safetensors import SafetensorError
 
     temporary = directory / ".writing"
     shutil.rmtree(temporary, ignore_errors=True)
-    DDPMPipeline(unet, scheduler).save_pretrained(temporary)
+    try:
+        DDPMPipeline(unet, scheduler).save_pretrained(temporary)
+        (temporary / CARD).write_text(card)
+        (temporary / FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1) + "\n")
+        if facts.packing > 1:
+            (temporary / PIPELINE).unlink()
+        _move(temporary, directory)
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(
+            f"model {directory}: cannot be written ({reason}); make room and run the same command again, "
+            "which goes on from the last state"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(temporary: Path, directory: Path) -> None:
+    """Put a written model into its place; while the facts are missing, the directory is no model."""
     (directory / FACTS).unlink(missing_ok=True)
+    (directory / PIPELINE).unlink(missing_ok=True)
     for part in ("unet", "scheduler"):
         shutil.rmtree(directory / part, ignore_errors=True)
-        (temporary / part).rename(directory / part)
-    if facts.packing == 1:
-        (temporary / PIPELINE).rename(directory / PIPELINE)
-    (directory / CARD).write_text(card)
-    (temporary / FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1) + "\n")
-    (temporary / FACTS).rename(directory / FACTS)
-    shutil.rmtree(temporary)
+    last = temporary / FACTS
+    for path in (*(path for path in temporary.iterdir() if path != last), last):
+        path.rename(directory / path.name)
 
 
 def scheduler_config(directory: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a training leaves on the disk: its identity, states to go on from, the log of the loss, pictures."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -67,12 +68,22 @@ class TrainingDirectory:
             what = "a model without its training" if FACTS in there else f"no training, but {there[0]}"
             raise InputError(f"{self.model}: holds {what}; choose another --out, or an empty one")
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out; a killed one keeps none. Raises InputError where another one runs."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            self._lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
     def begin(self, identity: Identity) -> None:
         """Begin a training, or see that it is the one that was begun here.
 
         Raises InputError for another one, unless that has not come to its first state.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         if self.states():
             self._require_equal(identity)
         else:
@@ -119,6 +130,16 @@ class TrainingDirectory:
         """Whether the model beside the folder is that of the given number of updates."""
         return (self.model / FACTS).is_file() and read_facts(self.model).training.get("updates") == updates
 
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{self.model}: another training is running there; wait for its end, or choose another --out"
+            ) from error
+        except OSError:
+            return  # a file system without locks
+
     def _state(self, updates: int) -> Path:
         return self.path / f"state-{updates:07d}.pt"
 
@@ -162,8 +183,9 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         _sync(path.parent)
     except (OSError, RuntimeError) as error:  # torch.save hides the disk's answer in a RuntimeError
         partial.unlink(missing_ok=True)
+        reason = _reason(error) if isinstance(error, OSError) else "the disk is full, or fails"
         raise RunError(
-            f"{path}: cannot be written ({_reason(error)}); make room and run the same command again, which "
+            f"{path}: cannot be written ({reason}); make room and run the same command again, which "
             "goes on from the last state"
         ) from error
 

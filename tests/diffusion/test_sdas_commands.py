@@ -1,11 +1,15 @@
 """`synthgen sdas train` in clumsy hands: one line, the right exit code, nothing half-written."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from synthgen.diffusion.model_files import is_model
+from synthgen.diffusion.training_directory import TrainingDirectory
 from tests.diffusion.trainings import write_pictures
 from tests.test_cli import Result, Run
 
@@ -133,6 +137,35 @@ def test_an_out_with_a_training_of_other_images(train: Run, here: Path) -> None:
     assert train().code == 0
     (here / "good" / "0.png").unlink()
     train().assert_refused("a training with images 8 images, sha256 .* was begun there, and 8 images, sha256")
+
+
+def test_two_trainings_at_once_are_kept_apart(train: Run, here: Path) -> None:
+    with TrainingDirectory(here / "model").held():
+        train().assert_refused(
+            "model: another training is running there; wait for its end, or choose another"
+        )
+        assert not list((here / "model" / "training").iterdir())
+    assert train().code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
+@pytest.mark.parametrize("kilobytes", [8, 100, 160])
+def test_a_full_disk_is_one_sentence_and_the_training_goes_on(train: Run, here: Path, kilobytes: int) -> None:
+    (here / "disk").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", "disk"]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a small file system")
+    try:
+        result = train(out="disk/model")
+        result.assert_refused("cannot be written .*make room and run the same command again", 1)
+        assert "bug" not in result.err
+        assert not list(here.rglob("disk/model/**/.*"))
+        assert not is_model(here / "disk" / "model")
+        subprocess.run(["mount", "-o", "remount,size=50m", "disk"], check=True)
+        assert train(out="disk/model").code == 0
+        assert is_model(here / "disk" / "model")
+    finally:
+        subprocess.run(["umount", "-l", "disk"], check=True)
 
 
 def test_a_training_without_a_state_may_begin_otherwise(train: Run, here: Path) -> None:
