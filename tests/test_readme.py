@@ -50,7 +50,7 @@ def run_commands(commands: str, workplace: Path) -> str:
 
 def test_the_diffusion_commands_run(workplace: Path) -> None:
     """As they stand, but with fewer updates and samples."""
-    _, commands = blocks("sh")
+    _, commands, _ = blocks("sh")
     quick = re.sub(r"--count \d+", "--count 6", re.sub(r"--steps \d+", "--steps 2", commands))
     assert quick.count("--steps 2 ") == 1
     told = run_commands(quick, workplace)
@@ -58,8 +58,20 @@ def test_the_diffusion_commands_run(workplace: Path) -> None:
     assert {"model", "local.png", "sia-shards", "training-set"} <= {file.name for file in workplace.iterdir()}
 
 
+def test_the_detectors_commands_run(workplace: Path) -> None:
+    """As they stand, but for small images and untrained weights, which need no download."""
+    _, _, commands = blocks("sh")
+    small = r"\g<0> --weights random --set image_size=64"
+    quick = re.sub(r"synthgen (evaluate \S+ \S+|detect fit \S+ \S+)", small, commands)
+    assert quick.count("--weights random") == 2
+    told = run_commands(re.sub(r"--count \d+", "--count 8", quick), workplace)
+    assert "| image AUROC " in told
+    assert len((workplace / "scores.csv").read_text().splitlines()) == 13
+    assert {"report", "detector", "maps"} <= {file.name for file in workplace.iterdir()}
+
+
 def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
-    commands, _ = blocks("sh")
+    commands, _, _ = blocks("sh")
     told = run_commands(commands, workplace)
     assert "000000003" in told
     assert ": identical" in told
