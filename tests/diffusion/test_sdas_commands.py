@@ -149,7 +149,7 @@ def test_two_trainings_at_once_are_kept_apart(train: Run, here: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
-@pytest.mark.parametrize("kilobytes", [8, 100, 160])
+@pytest.mark.parametrize("kilobytes", [8, 400, 1300, 1900])
 def test_a_full_disk_is_one_sentence_and_the_training_goes_on(train: Run, here: Path, kilobytes: int) -> None:
     (here / "disk").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", "disk"]
