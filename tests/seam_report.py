@@ -4,7 +4,8 @@
 
 Every sample of sdas-local is paired with one of sdas on the same image, with the same mask, strength and
 noise, at the opacity that gives the same contrast: the judge's, each in its own mask, which for sdas-local is
-where the image really changed. The measures are in `tests.seams`.
+where the image really changed. As the border then lies in another place, sdas is also shown through the mask
+that is the label of sdas-local. The measures are in `tests.seams`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import NamedTuple, get_args
 import cv2
 import numpy as np
 
+from synthgen.defect import Composite
 from synthgen.diffusion.model_files import pin
 from synthgen.drawing import picture_tile
 from synthgen.freezing import freeze
@@ -45,9 +47,12 @@ class Column(NamedTuple):
     """Of the normal image at the same border."""
 
 
-def columns(pair: Pair) -> tuple[Column, Column]:
-    """What is measured of sdas-local and of sdas."""
+def columns(pair: Pair) -> tuple[Column, Column, Column | None]:
+    """What is measured of sdas-local, of sdas, and of sdas on the mask of sdas-local."""
     normal = pair.local.normal
+
+    def blended(made: Composite) -> Column:
+        return column(made.image, made.mask, contrast(made))
 
     def column(image: Pixels, mask: Pixels, level: float) -> Column:
         area = float((mask > 0).mean())
@@ -55,7 +60,8 @@ def columns(pair: Pair) -> tuple[Column, Column]:
 
     return (
         column(pair.local.image, pair.local.mask, pair.local.facts.contrast),
-        column(pair.blended.image, pair.blended.mask, contrast(pair.blended)),
+        blended(pair.blended),
+        blended(pair.on_same_mask) if pair.on_same_mask else None,
     )
 
 
@@ -64,6 +70,7 @@ ROWS: dict[str, Callable[[Column], float]] = {
     "mask, % of the image": lambda column: 100 * column.area,
     "gradient across the border, levels": lambda column: column.seam.across,
     "of it more than in the normal image": lambda column: column.seam.across - column.seam.before,
+    "step of the change, levels": lambda column: column.seam.step,
     "ratio to the normal image": lambda column: column.seam.to_normal,
     "ratio to the surroundings": lambda column: column.seam.to_surroundings,
     "that of the normal image": lambda column: column.unseen.to_surroundings,
@@ -88,7 +95,7 @@ def print_table(measured: Sequence[tuple[Column, Column]]) -> None:
 def picture(shown: Sequence[Pair]) -> Pixels:
     """A row for each pair, (H, W, 3) RGB: normal, sdas-local, sdas, and the outlines of both masks."""
     rows = []
-    for local, blended in shown:
+    for local, blended, _ in shown:
         outlines = picture_tile(local.normal, TILE).copy()
         for mask, colour in ((blended.mask, RED), (local.mask, GREEN)):
             _outline(outlines, mask, colour)
@@ -149,7 +156,10 @@ def main() -> None:
     print(f"model     {options.model}, sha256 {plan.models[options.model].sha256[:16]}, fit {options.fit}")
     print(f"method    {plan.recipe.synthesizers[0]!r}; seed {options.seed}")
     print(f"samples   {', '.join(f'{count} {what}' for what, count in tally.items())}\n")
-    print_table(measured)
+    print("sdas through the mask that both drew")
+    print_table([(local, blended) for local, blended, _ in measured])
+    print("\nsdas through the mask of sdas-local")
+    print_table([(local, same) for local, _, same in measured if same])
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "seams.png"
     if not cv2.imwrite(str(path), picture(shown)[..., ::-1]):

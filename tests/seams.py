@@ -4,6 +4,8 @@ A seam's gradient is the mean absolute difference, over the channels, of the two
 neighbours that the mask's border parts. It is divided by that of the same pairs in the normal image, or by
 that of the pairs 3 and 4 pixels before and behind them on the same line. 1 grey level is added to both, so
 that flat places do not divide by nothing; a seam that nobody can see has 1.
+
+Both depend on what lies at the border. The step of the change, image less normal image, does not.
 """
 
 from collections import Counter
@@ -42,6 +44,8 @@ class Seam(NamedTuple):
     """Of the same pairs in the normal image."""
     beside: float
     """Of the pairs beside them; not a number where there are none."""
+    step: float
+    """Of the change across the border; in a hard edge, what changed at it."""
 
     @property
     def to_normal(self) -> float:
@@ -59,21 +63,25 @@ class Pair(NamedTuple):
 
     local: Sample
     blended: Composite
+    on_same_mask: Composite | None
+    """sdas through the mask that is sdas-local's label; None where no opacity gives the contrast there."""
 
 
 def seam(image: Pixels, normal: Pixels, mask: Pixels) -> Seam:
     """Measure an image (H, W, C) along the border of its mask (H, W); the image's own edge is no border."""
-    across, before, beside = [], [], []
+    across, before, beside, step = [], [], [], []
+    change = image.astype(np.float64) - normal
     for axis in (0, 1):
         border = np.diff(mask > 0, axis=axis)
         gradient = _gradient(image, axis)
         across.append(gradient[border])
         before.append(_gradient(normal, axis)[border])
         beside.append(gradient[_beside(border, axis) & ~border])
-    return Seam(*(_mean(np.concatenate(some)) for some in (across, before, beside)))
+        step.append(_gradient(change, axis)[border])
+    return Seam(*(_mean(np.concatenate(some)) for some in (across, before, beside, step)))
 
 
-def _gradient(image: Pixels, axis: int) -> Gradients:
+def _gradient(image: Pixels | Gradients, axis: int) -> Gradients:
     return np.abs(np.diff(image.astype(np.float64), axis=axis)).mean(axis=2)
 
 
@@ -118,7 +126,13 @@ def pairs(pipeline: Pipeline, count: int, tally: Counter[str]) -> Iterator[Pair]
             blended = matched(sample.scene, opaque, sample.facts.contrast)
             tally["compared" if blended else "without an opacity of the same contrast"] += 1
             if blended:
-                yield Pair(sample, blended)
+                within = replace(opaque, alpha=np.minimum(opaque.alpha, _window(opaque, sample.mask)))
+                yield Pair(sample, blended, matched(sample.scene, within, sample.facts.contrast))
+
+
+def _window(defect: Defect, mask: Pixels) -> Pixels:
+    height, width = defect.alpha.shape
+    return mask[defect.top : defect.top + height, defect.left : defect.left + width]
 
 
 def _opaque(samples: Sequence[Sample]) -> Iterator[Defect]:

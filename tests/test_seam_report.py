@@ -29,7 +29,7 @@ def noise(*shape: int, seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def slow_seam(image: Pixels, normal: Pixels, mask: Pixels) -> tuple[float, float, float]:
+def slow_seam(image: Pixels, normal: Pixels, mask: Pixels) -> tuple[float, ...]:
     height, width, _ = image.shape
     inside = mask > 0
     pairs_of = {
@@ -38,7 +38,7 @@ def slow_seam(image: Pixels, normal: Pixels, mask: Pixels) -> tuple[float, float
         if row + down < height and column + right < width
     }
 
-    def gradient(picture: Pixels, some: set[Any]) -> float:
+    def gradient(picture: Any, some: set[Any]) -> float:
         return float(np.mean([np.abs(picture[a].astype(float) - picture[b]).mean() for a, b in sorted(some)]))
 
     border = {(a, b) for a, b in pairs_of if inside[a] != inside[b]}
@@ -49,7 +49,13 @@ def slow_seam(image: Pixels, normal: Pixels, mask: Pixels) -> tuple[float, float
             moved = tuple(tuple(int(x) for x in place + distance * step) for place in (a, b))
             if moved in pairs_of and moved not in border:
                 beside.add(moved)
-    return gradient(image, border), gradient(normal, border), gradient(image, beside)
+    change = image.astype(int) - normal
+    return (
+        gradient(image, border),
+        gradient(normal, border),
+        gradient(image, beside),
+        gradient(change, border),
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -70,7 +76,7 @@ def test_a_visible_step_has_a_high_ratio() -> None:
     normal = np.full((48, 48, 3), 100, np.uint8)
     image = np.where(square()[..., None] > 0, np.uint8(130), normal)
     found = seam(image, normal, square())
-    assert tuple(found) == (30, 0, 0)
+    assert tuple(found) == (30, 0, 0, 30)
     assert found.to_normal == found.to_surroundings == 31
 
 
@@ -79,6 +85,15 @@ def test_a_step_that_is_not_there_has_ratio_one() -> None:
     found = seam(normal, normal, square())
     assert found.to_normal == 1
     assert found.to_surroundings == pytest.approx(1, abs=0.1)
+
+
+def test_the_step_of_the_change_does_not_depend_on_what_lies_at_the_border() -> None:
+    """A defect that takes an edge of the product away lowers the gradient, and has a seam all the same."""
+    normal = np.where(square()[..., None] > 0, np.uint8(60), np.full((48, 48, 3), 100, np.uint8))
+    image = np.where(square()[..., None] > 0, np.uint8(100), normal)
+    found = seam(image, normal, square())
+    assert found.to_normal < 0.1
+    assert found.step == 40
 
 
 def test_a_texture_of_the_same_kind_leaves_no_seam() -> None:
@@ -182,7 +197,12 @@ def test_pairs_have_one_image_mask_noise_and_contrast(
         assert contrast(pair.blended) == pytest.approx(pair.local.facts.contrast, abs=0.5)
         # sdas-local labels what changed, which is inside of the mask that both drew.
         assert not (pair.local.mask & ~pair.blended.mask).any()
-        local, blended = columns(pair)
+        local, blended, same = columns(pair)
+        assert pair.on_same_mask
+        assert same
+        assert np.array_equal(pair.on_same_mask.mask, pair.local.mask)
+        assert same.contrast == pytest.approx(local.contrast, abs=0.5)
+        assert same.seam.before == local.seam.before
         assert local.contrast == pair.local.facts.contrast
         assert local.area == pytest.approx(pair.local.facts.area, abs=1e-6)
         assert local.area <= blended.area
