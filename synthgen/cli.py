@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from synthgen.errors import RunError, SynthgenError
+from synthgen.errors import RunError, SynthgenError, out_of_memory
 
 STOPPED = 130
 READER_LEFT = 141
@@ -46,24 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _unexpected(error: Exception) -> RunError:
     """One sentence about what no command expected."""
-    if _is_out_of_memory(error):
-        return RunError(
-            "there is not enough memory; choose a smaller batch, model or image size, or fewer workers"
-        )
+    if lacking := out_of_memory(error):
+        return lacking
     if isinstance(error, OSError):
         if error.filename is None:
             _discard_output()
         return RunError(f"{error.filename or 'the output'}: {error.strerror or error}")
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return RunError(f"unexpected {what}; this is a bug, and --debug shows where")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if "torch" not in sys.modules:
-        return isinstance(error, MemoryError)
-    from synthgen.diffusion.memory import is_out_of_memory
-
-    return is_out_of_memory(error)
 
 
 def _discard_output() -> None:

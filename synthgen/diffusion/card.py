@@ -33,7 +33,13 @@ tags: [diffusion, anomaly-synthesis, synthgen]
 With synthgen, anomalies leave the normal images by a strength `s` (SDAS, RealNet, CVPR 2024):
 
 ```python
+import synthgen
+from synthgen.diffusion.model import Whole
+from synthgen.diffusion.sampling import Sampling
+
 model = synthgen.load_model("path/to/this/directory")
+what = Whole(noise_seed=7, strength=0.2, category={facts.categories[0]!r})
+pictures = model.whole([what], Sampling(steps=20))
 ```
 
 The weights are the moving average of the training. They learned from pictures with a licence of their own,

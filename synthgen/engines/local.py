@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 from synthgen.engines.base import Engine, Progress
-from synthgen.errors import RunError, SynthgenError
+from synthgen.errors import RunError, SynthgenError, out_of_memory
 from synthgen.pipeline import BATCH_SIZE, Pipeline
 from synthgen.plan import Plan
 from synthgen.recipe import Recipe
@@ -147,9 +147,8 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
     except Exception as error:
         if os.environ.get("SYNTHGEN_DEBUG"):
             traceback.print_exc()
-        connection.send(
-            Failure(RunError, f"a worker failed ({type(error).__name__}: {error}); this is a bug")
-        )
+        told = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
+        connection.send(Failure(RunError, str(told)))
 
 
 def chosen_device(device: str, number: int, recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -132,6 +133,10 @@ def test_one_category_opens_as_a_pipeline_and_samples(undisturbed: Path) -> None
     assert all(torch.equal(weight, average[name]) for name, weight in pipeline.unet.state_dict().items())
     card = (undisturbed / "README.md").read_text()
     assert "`DDPMPipeline.from_pretrained(directory)()`" in card
+    code = card.split("```python\n")[1].split("```")[0].replace("path/to/this/directory", str(undisturbed))
+    made: dict[str, Any] = {}
+    exec(code, made)
+    assert [picture.shape for picture in made["pictures"]] == [(SIDE, SIDE, 3)]
     assert "| trained on | 8 normal images, as whole images, resized to 16 x 16 |" in card
     assert read_facts(undisturbed).categories == ["good"]
 

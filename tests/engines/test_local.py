@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import ClassVar, cast
 
 import pytest
 
 import synthgen
-from synthgen.engines.local import LocalEngine
-from synthgen.errors import InputError, RunError
+from synthgen.engines.local import Failure, LocalEngine, _work
+from synthgen.errors import InputError, RunError, out_of_memory
 from synthgen.generate import open_run
 from synthgen.plan import Plan
 from synthgen.recipe_file import dump_recipe
@@ -210,3 +212,24 @@ def test_a_full_disk_is_one_sentence_and_the_run_resumes(
         assert generate(plan, tmp_path) == reference
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_a_worker_without_enough_memory_says_so(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ours:
+        """The worker's end of its connection."""
+
+        sent: ClassVar[list[object]] = []
+
+        def recv(self) -> int:
+            raise MemoryError
+
+        def send(self, news: object) -> None:
+            self.sent.append(news)
+
+    for name in ("synthgen.engines.local.one_thread", "signal.signal", "gc.freeze"):
+        monkeypatch.setattr(name, lambda *_: None)
+    _work(cast(Connection, Ours()), plan, str(tmp_path), ("cpu", 0), 8)
+    assert Ours.sent == [Failure(RunError, str(out_of_memory(MemoryError())))]
+    assert "there is not enough memory" in str(out_of_memory(MemoryError()))
