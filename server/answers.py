@@ -23,6 +23,8 @@ IMAGE_FORMATS: dict[str, Literal["png", "jpg", "webp"]] = {
     "image/webp": "webp",
 }
 OFFERED = (JSON, *IMAGE_FORMATS, TAR, MULTIPART)
+SLICE_BYTES = 512 * 1024
+"""Written at a time: what the connection does not take at once is copied, and moved, again and again."""
 FORMS: dict[str, Form] = {JSON: "json", TAR: "block", MULTIPART: "multipart"}
 
 
@@ -117,7 +119,8 @@ async def _rest(first: Done, pieces: AsyncIterator[Done]) -> AsyncIterator[Done]
 async def _tar(pieces: AsyncIterator[Done]) -> AsyncIterator[bytes]:
     async for piece in pieces:
         assert isinstance(piece.made, Block)
-        yield piece.made.data
+        for start in range(0, len(piece.made.data), SLICE_BYTES):
+            yield piece.made.data[start : start + SLICE_BYTES]
     yield tar.END_OF_ARCHIVE
 
 

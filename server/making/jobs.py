@@ -67,6 +67,8 @@ class Done:
     number: int
     fingerprint: str
     made: Block | Pieces
+    apart: int = 0
+    """Bytes of the block that follow in shared memory, while this is on its way."""
 
     @property
     def samples(self) -> int:

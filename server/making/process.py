@@ -8,6 +8,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from server.making.jobs import Batch, Job, News
+from server.making.passing import receive_news
 from server.making.worker import Limits, serve
 from synthgen.engines.local import process_context
 from synthgen.plan import Plan
@@ -70,7 +71,7 @@ class WorkerProcess:
     def _read(self, connection: Connection) -> None:
         try:
             while True:
-                self._tell(connection.recv())
+                self._tell(receive_news(connection))
         except (EOFError, OSError):
             self._tell(None)
 

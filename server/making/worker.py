@@ -19,6 +19,7 @@ from typing import Any
 
 from server.making.forms import formed
 from server.making.jobs import Batch, Done, Failed, Job, News, Ready, Timed
+from server.making.passing import send_news
 from server.making.plans import Plans, RefusedImagesError
 from synthgen.engines.local import chosen_device, one_thread, torch_device
 from synthgen.errors import InputError, SynthgenError
@@ -198,7 +199,7 @@ def _sender(connection: Connection) -> Callable[[News], None]:
     def tell(news: News) -> None:
         with lock:
             try:
-                connection.send(news)
+                send_news(connection, news)
             except (BrokenPipeError, ConnectionResetError):
                 os._exit(1)
 

@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 from server.cache import Kept, ShardCache
 from server.problems import Problem
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 512 * 1024
 
 
 class _ShardResponse(FileResponse):

@@ -1,6 +1,8 @@
 """A lean HTTP client for load tests: requests on kept connections, closed loops, and random arrivals."""
 
 import asyncio
+import re
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +13,7 @@ import numpy as np
 
 LINE = b"a-line-between-the-parts"
 LIMIT = 64 * 1024 * 1024
+BUFFER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,40 @@ async def open_loop(
             await asyncio.gather(*asking)
     results.seconds = seconds
     return results
+
+
+async def bulk_loop(port: int, request: Callable[[int], bytes], clients: int, seconds: float) -> Results:
+    """As `closed_loop`, for large answers: their bytes are counted and dropped, which costs little."""
+    results = Results()
+    numbers = iter(range(10**9))
+    started = time.perf_counter()
+
+    def client() -> None:
+        buffer = bytearray(BUFFER_BYTES)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            while time.perf_counter() - started < seconds:
+                asked = time.perf_counter()
+                connection.sendall(request(next(numbers)))
+                status = _drop(connection, buffer)
+                results.add(Answer(status, {}, b""), time.perf_counter() - asked)
+
+    await asyncio.gather(*(asyncio.to_thread(client) for _ in range(clients)))
+    results.seconds = time.perf_counter() - started
+    return results
+
+
+def _drop(connection: socket.socket, buffer: bytearray) -> int:
+    """Read an answer that tells its length; returns its status."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(4096)
+    head, _, body = head.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    assert length, head
+    left = int(length[1]) - len(body)
+    while left:
+        left -= connection.recv_into(buffer, min(left, len(buffer)))
+    return int(head.split()[1])
 
 
 def form_request(image: bytes, accept: str, **fields: object) -> bytes:

@@ -40,6 +40,7 @@ from synthgen.sources.uploads import UploadSource
 from tests.benchmarks.http_load import (
     Connections,
     Results,
+    bulk_loop,
     closed_loop,
     form_request,
     get_request,
@@ -129,9 +130,9 @@ async def print_saturation(running: Running, images: Sequence[bytes], short: flo
     alone = at_once(lambda until: uploads_without_http(images, recipe, 1, "image", until), short)
     _row("single, auto", alone, await closed_loop(connections, automatic, 32, short), 1, BOUND_SINGLE)
     alone = at_once(lambda until: uploads_without_http(images, ASKED, 16, "block", until), short)
-    _row("n = 16, tar", alone, await closed_loop(connections, sixteen, 8, short), 16, BOUND_MANY)
+    _row("n = 16, tar", alone, await bulk_loop(running.port, sixteen, 8, short), 16, BOUND_MANY)
     alone = at_once(lambda until: shards_without_http(folder, until), short)
-    _row("shards of 500", alone, await closed_loop(connections, shard, 4, short), 500, BOUND_SHARDS)
+    _row("shards of 500", alone, await bulk_loop(running.port, shard, 4, short), 500, BOUND_SHARDS)
     return capacity
 
 
