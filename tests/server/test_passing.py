@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from pathlib import Path
 
 import pytest
 
@@ -26,13 +27,13 @@ def test_a_block_arrives_as_it_was_sent(size: int) -> None:
         Timed(2, {"render": 0.5}),
     ]
     ours, theirs = multiprocessing.get_context("fork").Pipe()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     sender = multiprocessing.get_context("fork").Process(target=_send_all, args=(theirs, news))
     sender.start()
     assert [receive_news(ours) for _ in news] == news
     sender.join()
     sender.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def _send_all(connection: object, news: list[News]) -> None:
