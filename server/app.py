@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from server.catalogue import check_recipes
 from server.guards import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
 from server.observing import ObservingMiddleware
 from server.problems import answer_with_problems
@@ -25,6 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
     from importlib.metadata import version
 
     key = read_key(settings.api_key_file)
+    check_recipes(settings)
     service = Service(settings)
     shards = Shards(service)
 

@@ -74,6 +74,11 @@ def freeze_all(catalogue: Catalogue, settings: Settings) -> None:
             LOGGER.warning("recipe %s is not served: %s", name, reason)
 
 
+def check_recipes(settings: Settings) -> None:
+    """Raise InputError where the folder of recipes is none, or empty."""
+    next(recipe_files(settings))
+
+
 def recipe_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     """The names and paths of the recipes, sorted. Raises InputError where the folder is none or empty."""
     folder = settings.recipes or shipped_dir()

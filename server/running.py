@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from server.app import create_app
 from server.connections import PatientProtocol
@@ -29,6 +30,10 @@ def settings_of(options: Namespace) -> Settings:
     }
     try:
         return Settings(**given)
+    except SettingsError as error:
+        raise InputError(
+            f'SYNTHGEN_MODELS: expected a list in JSON, such as ["models/one"] ({error})'
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
@@ -59,11 +64,14 @@ def config_of(app: FastAPI, settings: Settings, log: dict[str, Any] | None) -> u
 
 def run(settings: Settings) -> None:
     """Serve until the process is told to stop; what is under way is finished. Raises InputError, RunError."""
-    server = uvicorn.Server(config_of(create_app(settings), settings, log_config()))
+    config = config_of(create_app(settings), settings, log_config())
     try:
+        # Bound before anything is started, so that a taken port is told at once.
+        listening = config.bind_socket()
         with suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it; what was under way is finished by now
-            server.run()
+            uvicorn.Server(config).run(sockets=[listening])
     except SystemExit as error:
         raise RunError(
-            f"the service could not start on {settings.host}:{settings.port}; is the port taken?"
+            f"the service could not start on {settings.host}:{settings.port}; is the port taken, or the host "
+            "no address of this machine?"
         ) from error

@@ -33,14 +33,14 @@ class Service:
         self.metrics = Metrics()
         self.catalogue: Catalogue = models_of(settings)
         self.cache = ShardCache(settings.cache_dir, settings.cache_bytes)
+        self.cache.open()
         self.lanes: dict[str, Lane] = {}
         self._counts: dict[str, int] = {}
         self._freezing: asyncio.Task[None] | None = None
         self._is_stopping = False
 
     async def start(self) -> None:
-        """Start the processes, and freeze the recipes while they begin. Raises InputError for a bad cache."""
-        await asyncio.to_thread(self.cache.open)
+        """Start the processes, and freeze the recipes while they begin."""
         settings = self.settings
         self._counts[PASTE] = settings.workers or len(os.sched_getaffinity(0))
         if self.catalogue.runs_networks:
