@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from synthgen.errors import InputError, require_package
 
@@ -104,9 +104,18 @@ def _images(options: Namespace, settings: "TrainingSettings", told: bool) -> "Tr
 
 def _source(path: str, categories: list[str] | None) -> "Source":
     """``builtin`` for the photographs that come with scikit-image, or what lies at a path or URL."""
+    from synthgen.recipe_errors import nearest_name
     from synthgen.sources import BuiltinSource
+    from synthgen.sources.builtin import Photograph
     from synthgen.sources.detect import source_for
 
     if path != "builtin":
         return source_for(path, categories)
+    there = get_args(Photograph)
+    for name in categories or ():
+        if name not in there:
+            raise InputError(
+                f"--categories {name}: no such photograph is built in{nearest_name(name, there)}; there are "
+                f"{', '.join(there)}"
+            )
     return BuiltinSource.model_validate({"categories": categories} if categories else {})

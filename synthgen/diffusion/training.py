@@ -45,7 +45,9 @@ def _train(trainer: Trainer, directory: TrainingDirectory, updates: int, report:
     trainer.accelerator.wait_for_everyone()
     done = max(directory.states(), default=0)
     if done > updates:
-        raise InputError(f"{directory.model}: is trained for {done} updates already; give more --steps")
+        raise InputError(
+            f"{directory.model}: is trained for {done} updates already; give --steps {done} or more"
+        )
     if done == updates and directory.is_finished(updates):
         return False
     if done:

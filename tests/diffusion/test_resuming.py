@@ -130,7 +130,7 @@ def test_a_finished_training_is_left_alone(source: Path, tmp_path: Path, run: Ru
     assert str(out) in again.out
     assert written(out) == before
     run(*arguments(source, out, steps=2)).assert_refused(
-        "is trained for 3 updates already; give more --steps"
+        "is trained for 3 updates already; give --steps 3 or more"
     )
 
 

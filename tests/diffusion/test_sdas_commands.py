@@ -203,6 +203,12 @@ def test_classes_that_begin_anew_are_told(train: Run, here: Path, run: Run) -> N
     assert "| first weights | sha256 " in (here / "both" / "README.md").read_text()
 
 
+def test_a_builtin_picture_that_is_not_there(here: Path, run: Run) -> None:
+    run("sdas", "train", "builtin", "--out", "model", "--categories", "brick,gras").assert_refused(
+        "--categories gras: no such photograph is built in; did you mean grass.*; there are brick, camera"
+    )
+
+
 def test_the_builtin_pictures_need_no_download(here: Path, run: Run) -> None:
     more = ("--size", 16, "--steps", 1, "--device", "cpu", "--set", "view=patch")
     result = run("sdas", "train", "builtin", "--out", "model", *more)
