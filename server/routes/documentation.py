@@ -9,16 +9,21 @@ EXAMPLE_RECIPE = '{"synthesizers": [{"method": "cutpaste"}], "output": {"keep_no
 REASONS = {
     400: "The form cannot be read.",
     401: "The key is missing or wrong.",
+    403: "A page of another origin sent it.",
     404: "There is no such thing.",
     406: "Nothing of what Accept names is answered.",
     408: "The request took too long to arrive.",
     413: "The request, or a file in it, is too large.",
     415: "The body is no form.",
     416: "The range lies outside of the file.",
+    421: "Without a key, this name of the server is not answered.",
     422: "A field is wrong; `errors` names it.",
     429: "As much is outstanding as may be; come again after Retry-After seconds.",
     503: "Not ready, or being made; come again after Retry-After seconds.",
 }
+
+EVERYWHERE = (401, 403, 421)
+"""What every route may answer."""
 
 Schema = dict[str, Any]
 
@@ -92,7 +97,10 @@ _FORM = _object(
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer, for its documentation."""
     content = {"application/problem+json": {"schema": _PROBLEM}}
-    return {status: {"description": REASONS[status], "content": content} for status in statuses}
+    return {
+        status: {"description": REASONS[status], "content": content}
+        for status in sorted({*EVERYWHERE, *statuses})
+    }
 
 
 ANOMALIES: dict[str, Any] = {
