@@ -25,9 +25,8 @@ from synthgen.shards.writer import shard_count, write_shard
 from tests.server.running import RECIPES, Running, running, small_settings
 
 
-def generated(recipe: Path, out: Path) -> dict[str, bytes]:
+def generated(plan: Plan, out: Path) -> dict[str, bytes]:
     """The oracle: what a worker of `synthgen generate` writes."""
-    plan = synthgen.freeze(load_recipe(recipe))
     directory = OutputDirectory(str(out))
     directory.create()
     for shard in range(shard_count(plan)):
@@ -35,9 +34,9 @@ def generated(recipe: Path, out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(out.glob("*.tar"))}
 
 
-def shipped_recipes(folder: Path) -> list[str]:
-    """All shipped recipes that can be frozen here, each with few samples and few steps; their names."""
-    names = []
+def shipped_plans(folder: Path) -> dict[str, Plan]:
+    """All shipped recipes that can be frozen here, each with few samples and few steps."""
+    plans = {}
     for name in shipped_names():
         few = ["count=5", "output.shard_size=3"]
         recipe = load_recipe(name, few)
@@ -47,24 +46,23 @@ def shipped_recipes(folder: Path) -> list[str]:
                 few.append("attempts=3")
         recipe = load_recipe(name, few)
         try:
-            synthgen.freeze(recipe)
+            plans[name] = synthgen.freeze(recipe)
         except SynthgenError:
             continue  # its data set or model is not here
         path = folder / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dump_recipe(recipe))
-        names.append(name)
-    return names
+    return plans
 
 
 @pytest.mark.slow
 def test_every_shipped_recipe_has_the_bytes_of_generate(tmp_path: Path) -> None:
-    names = shipped_recipes(tmp_path / "shipped")
-    assert {"mixed", "nsa", "quickstart", "sia", "sdas-local", "realnet-training"} <= set(names)
+    plans = shipped_plans(tmp_path / "shipped")
+    assert {"mixed", "nsa", "quickstart", "sia", "sdas-local", "realnet-training"} <= set(plans)
     settings = small_settings(tmp_path, recipes=tmp_path / "shipped")
     with running(settings) as server:
-        for name in names:
-            expected = generated(tmp_path / "shipped" / f"{name}.yaml", tmp_path / "out" / name)
+        for name, plan in plans.items():
+            expected = generated(plan, tmp_path / "out" / name)
             assert len(expected) == 2
             for shard, data in expected.items():
                 status, headers, body = server.get(f"/v1/recipes/{name}/shards/{shard}")
@@ -76,7 +74,7 @@ def test_every_shipped_recipe_has_the_bytes_of_generate(tmp_path: Path) -> None:
 def test_shards_and_marks_are_those_of_generate(server: Running, tmp_path: Path, name: str) -> None:
     recipes = server.service.settings.recipes
     assert recipes
-    expected = generated(recipes / f"{name}.yaml", tmp_path)
+    expected = generated(synthgen.freeze(load_recipe(recipes / f"{name}.yaml")), tmp_path)
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda shard: server.get(f"/v1/recipes/{name}/shards/{shard}"), expected))
     assert [body for _, _, body in answers] == list(expected.values())
@@ -200,7 +198,8 @@ def test_a_killed_service_leaves_no_bad_shard(tmp_path: Path) -> None:
     asking.join()
     assert not list(settings.cache_dir.rglob("*.tar"))
     assert list(settings.cache_dir.rglob("*.partial"))
-    expected = generated(tmp_path / "recipes/patches.yaml", tmp_path / "out")
+    plan = synthgen.freeze(load_recipe(tmp_path / "recipes/patches.yaml"))
+    expected = generated(plan, tmp_path / "out")
     with running(settings) as server:
         assert not list(settings.cache_dir.rglob("*.partial"))
         for shard, data in expected.items():
