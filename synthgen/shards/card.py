@@ -70,8 +70,8 @@ def write_plan_card(plan: Plan) -> str:
     """What the samples of a plan are, for people; their shards need not exist."""
     used = [image for image in plan.images if plan.recipe.split in ("all", image.split)]
     intro = (
-        f"# {plan.recipe.name}\n\n{plan.recipe.count:,} samples, made from {len(used):,} normal images, with the "
-        f"fingerprint `{plan.fingerprint}`."
+        f"# {plan.recipe.name}\n\n{plan.recipe.count:,} samples, made from {len(used):,} normal images, with "
+        f"the fingerprint `{plan.fingerprint}`."
     )
     parts = [intro, _members(plan), _schema(), _guarantees(plan)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
