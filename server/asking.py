@@ -179,9 +179,13 @@ def _require_modest(recipe: Recipe, settings: Settings) -> None:
         detail = f"samples of at most {settings.max_sample_pixels} pixels are made for a request"
         faults.append(Fault("recipe.size", detail))
     for number, each in enumerate(recipe.synthesizers):
-        if isinstance(each, DiffusionSynthesizer) and each.sampling.steps > settings.max_steps:
-            detail = f"at most {settings.max_steps} steps are made for a request"
-            faults.append(Fault(f"recipe.synthesizers.{number}.sampling.steps", detail))
+        if isinstance(each, DiffusionSynthesizer):
+            field = f"recipe.synthesizers.{number}.sampling"
+            if each.sampling.steps > settings.max_steps:
+                faults.append(Fault(f"{field}.steps", f"at most {settings.max_steps} are made for a request"))
+            if each.sampling.batch > settings.max_sampling_batch:
+                detail = f"at most {settings.max_sampling_batch} are made together for a request"
+                faults.append(Fault(f"{field}.batch", detail))
     if faults:
         raise refused(f"{faults[0].field}: {faults[0].detail}", *faults)
 

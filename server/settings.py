@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """Most attempts that a request's recipe may allow for a sample."""
     max_steps: Count = 250
     """Most steps of a diffusion sampler that a request's recipe may ask for."""
+    max_sampling_batch: Count = 16
+    """Largest ``sampling.batch`` of a request's recipe: a single picture costs as much as a whole batch."""
     max_outstanding: Count = 64
     """Pieces of work that may wait or be under way, for diffusion and for the rest; beyond that: 429."""
     max_outstanding_bytes: Count = 512 * MIB

@@ -237,6 +237,7 @@ HOSTILE_RECIPES = {
         "recipe.foreground.published",
     ),
     "steps": (other("sdas", "sampling", '{"steps": 1000}'), f"{ONE}.sampling.steps"),
+    "a batch": (other("sdas", "sampling", '{"batch": 1024}'), f"{ONE}.sampling.batch"),
     "attempts": ('{"attempts": 1000, "synthesizers": [{"method": "nsa"}]}', "recipe.attempts"),
     "size": ('{"size": [8192, 8192], "synthesizers": [{"method": "cutpaste"}]}', "recipe.size"),
     "no size": ('{"size": [0, 0], "synthesizers": [{"method": "cutpaste"}]}', "recipe.size.0"),
