@@ -25,7 +25,7 @@ class WorkerProcess:
 
     def __init__(self, limits: Limits, modules: list[str], hear: Hear) -> None:
         self.batches: list[list[Job]] = []
-        """The batches under way; jobs leave as they are done, batches in their order."""
+        """The batches under way, in the order in which they will be done."""
         self.known: set[str] = set()
         """The plans that it was told."""
         self.is_ready = False
