@@ -4,6 +4,7 @@ While a batch is rendered, the next one is decoded and the last one encoded: on 
 wait for the codecs, and on a CPU the codecs, which hold no lock of the interpreter, share the cores.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -73,6 +74,8 @@ def serve(connection: Connection, limits: Limits) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     tell = _sender(connection)
     stages = Stages(limits, tell)
+    # Samples make no cycles: what was imported need not be searched for them over and over.
+    gc.freeze()
     tell(Ready())
     try:
         while (batch := connection.recv()) is not None:
