@@ -11,7 +11,7 @@ from tests.server.requests import CUTPASTE, form, picture
 from tests.server.running import Running, running, small_settings
 
 ENDLESS = {
-    "synthesizers": [{"method": "sdas-image", "sampling": {"steps": 250, "batch": 32}}],
+    "synthesizers": [{"method": "sdas-image", "sampling": {"steps": 250, "batch": 16}}],
     "size": [64, 64],
 }
 
