@@ -49,11 +49,6 @@ class Asked:
     n: int
     seed: int
 
-    @property
-    def runs_network(self) -> bool:
-        """Whether a diffusion model is needed."""
-        return any(each.runs_network for each in self.uploaded.recipe.synthesizers)
-
 
 async def read_form(request: Request, settings: Settings) -> FormData:
     """The request's form. Raises Problem where it is none, or has too many parts."""

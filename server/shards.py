@@ -61,7 +61,9 @@ class Shards:
         plan = service.catalogue.plans[name]
         if kept := service.cache.find(plan, shard):
             return kept
-        making = self._making.get((name, shard)) or self._begin(name, shard, client)
+        while (making := self._making.get((name, shard))) and making.task.cancelling():
+            await asyncio.wait({making.task})  # abandoned, and not gone yet
+        making = making or self._begin(name, shard, client)
         making.waiting += 1
         try:
             async with asyncio.timeout(service.settings.shard_seconds):
