@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from synthgen.cli_types import names, path, positive, seed, shard_numbers
 from synthgen.errors import RunError, SynthgenError, out_of_memory
 
 STOPPED = 130
@@ -77,54 +78,54 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     init = _command(commands, "init", "write a commented recipe for a folder of good images")
-    init.add_argument("folder", type=_path, help="folder or URL of the images")
+    init.add_argument("folder", type=path, help="folder or URL of the images")
     init.add_argument(
-        "--out", type=_path, default="recipe.yaml", help="the recipe to write (default: %(default)s)"
+        "--out", type=path, default="recipe.yaml", help="the recipe to write (default: %(default)s)"
     )
 
     _recipe_command(commands, "check", "validate a recipe and print what it would make")
 
     plan = _recipe_command(commands, "plan", "freeze a recipe and print the plan as JSON")
-    plan.add_argument("--out", type=_path, help="write the plan to this file instead")
+    plan.add_argument("--out", type=path, help="write the plan to this file instead")
 
     preview = _recipe_command(commands, "preview", "draw a sheet of samples: normal, anomalous, mask, change")
-    preview.add_argument("-n", type=_positive, default=15, help="samples on the sheet (default: %(default)s)")
+    preview.add_argument("-n", type=positive, default=15, help="samples on the sheet (default: %(default)s)")
     preview.add_argument(
-        "--out", type=_path, default="sheet.png", help="the PNG to write (default: %(default)s)"
+        "--out", type=path, default="sheet.png", help="the PNG to write (default: %(default)s)"
     )
     preview.add_argument(
         "--contact", action="store_true", help="a dense sheet, anomalous images only, spread over the methods"
     )
 
     generate = _recipe_command(commands, "generate", "write the shards of a recipe; resumes by itself")
-    generate.add_argument("--out", type=_path, required=True, help="output directory or URL")
-    generate.add_argument("--workers", type=_positive, help="processes (default: one per core)")
+    generate.add_argument("--out", type=path, required=True, help="output directory or URL")
+    generate.add_argument("--workers", type=positive, help="processes (default: one per core)")
     generate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    generate.add_argument("--shards", type=_shards, help="make only these, such as 0-99 or 3 or 0-9,20")
+    generate.add_argument("--shards", type=shard_numbers, help="make only these, such as 0-99 or 3 or 0-9,20")
 
     verify = _command(commands, "verify", "check sums, counts, schema, masks, and what lies outside of them")
-    verify.add_argument("directory", type=_path, help="directory or URL that generate wrote")
-    verify.add_argument("--source", type=_path, help="where the normal images lie now")
+    verify.add_argument("directory", type=path, help="directory or URL that generate wrote")
+    verify.add_argument("--source", type=path, help="where the normal images lie now")
 
     inspect = _command(commands, "inspect", "show histograms of area, contrast, methods and positions")
-    inspect.add_argument("directory", type=_path, help="directory or URL that generate wrote")
-    inspect.add_argument("--out", type=_path, help="also draw them to this PNG")
+    inspect.add_argument("directory", type=path, help="directory or URL that generate wrote")
+    inspect.add_argument("--out", type=path, help="also draw them to this PNG")
 
     readers = _command(commands, "readers", "print code that reads the shards: webdataset, torch, tarfile")
-    readers.add_argument("directory", type=_path, help="directory or URL that generate wrote")
+    readers.add_argument("directory", type=path, help="directory or URL that generate wrote")
 
     replay = _command(commands, "replay", "render a stored sample again from its own record")
-    replay.add_argument("shard", type=_path, help="path or URL of the tar")
+    replay.add_argument("shard", type=path, help="path or URL of the tar")
     replay.add_argument("key", help="the sample's key, such as 000000017")
     replay.add_argument(
         "--source",
-        type=_path,
+        type=path,
         action="append",
         default=[],
         help="folder of the normal images or textures; can be given several times",
     )
     replay.add_argument(
-        "--out", type=_path, required=True, help="directory for the image, mask and normal image"
+        "--out", type=path, required=True, help="directory for the image, mask and normal image"
     )
     _sdas_commands(commands)
     _detect_commands(commands)
@@ -137,16 +138,16 @@ def _sdas_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     group = commands.add_parser("sdas", help=does, description=does[0].upper() + does[1:] + ".")
     below = group.add_subparsers(dest="below", required=True, metavar="COMMAND")
     train = _command(below, "train", "train a diffusion model; resumes by itself")
-    train.add_argument("source", type=_path, help="folder or URL of normal images, or builtin")
-    train.add_argument("--out", type=_path, required=True, help="the model's directory")
+    train.add_argument("source", type=path, help="folder or URL of normal images, or builtin")
+    train.add_argument("--out", type=path, required=True, help="the model's directory")
     train.add_argument("--preset", choices=["tiny", "small", "base", "adm"], help="network (default: tiny)")
-    train.add_argument("--size", type=_positive, help="side of the model's images, pixels (default: 64)")
-    train.add_argument("--steps", type=_positive, default=5000, help="updates (default: %(default)s)")
-    train.add_argument("--batch", type=_positive, help="images of an update (default: the preset's)")
-    train.add_argument("--categories", type=_names, help="only these categories, such as bottle,cable")
+    train.add_argument("--size", type=positive, help="side of the model's images, pixels (default: 64)")
+    train.add_argument("--steps", type=positive, default=5000, help="updates (default: %(default)s)")
+    train.add_argument("--batch", type=positive, help="images of an update (default: the preset's)")
+    train.add_argument("--categories", type=names, help="only these categories, such as bottle,cable")
     train.add_argument(
         "--init-from",
-        type=_path,
+        type=path,
         metavar="PATH-OR-HUB-ID",
         help="begin with the weights of this diffusers model instead of random ones",
     )
@@ -164,47 +165,45 @@ def _detect_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     fit.add_argument("method", help="padim, patchcore or simplenet")
     fit.add_argument(
         "source",
-        type=_path,
+        type=path,
         help="normal images: a folder, URL, data set, or builtin; or a directory of shards, for its plan's",
     )
-    fit.add_argument("--out", type=_path, required=True, help="the detector's directory")
-    fit.add_argument("--seed", type=_seed, default=0, help="decides everything random (default: %(default)s)")
-    fit.add_argument("--categories", type=_names, help="only these categories, such as bottle,cable")
+    fit.add_argument("--out", type=path, required=True, help="the detector's directory")
+    fit.add_argument("--seed", type=seed, default=0, help="decides everything random (default: %(default)s)")
+    fit.add_argument("--categories", type=names, help="only these categories, such as bottle,cable")
     _detector_options(fit)
 
     score = _command(below, "score", "print the score of every image as CSV: path,score")
-    score.add_argument("directory", type=_path, help="directory that detect fit wrote")
-    score.add_argument("images", type=_path, help="an image, or a folder or URL of images")
-    score.add_argument("--out", type=_path, help="write the CSV to this file instead")
-    score.add_argument("--maps", type=_path, help="also write each image's anomaly map here, as PATH.npy")
+    score.add_argument("directory", type=path, help="directory that detect fit wrote")
+    score.add_argument("images", type=path, help="an image, or a folder or URL of images")
+    score.add_argument("--out", type=path, help="write the CSV to this file instead")
+    score.add_argument("--maps", type=path, help="also write each image's anomaly map here, as PATH.npy")
     score.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
     evaluate = _command(commands, "evaluate", "measure a detector on a data set with labels and masks")
-    evaluate.add_argument(
-        "detector", type=_path, help="a method to fit, or a directory that detect fit wrote"
-    )
+    evaluate.add_argument("detector", type=path, help="a method to fit, or a directory that detect fit wrote")
     evaluate.add_argument(
         "dataset",
-        type=_path,
+        type=path,
         help="root of MVTec AD, MPDD, BTAD or VisA, or shards; the layout is recognised",
     )
     evaluate.add_argument(
-        "--root", type=_path, help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, shards"
+        "--root", type=path, help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, shards"
     )
-    evaluate.add_argument("--categories", type=_names, help="only these categories, such as bottle,cable")
-    evaluate.add_argument("--seeds", type=_positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
-    evaluate.add_argument("--out", type=_path, help="directory for the report (JSON, Markdown) and pictures")
+    evaluate.add_argument("--categories", type=names, help="only these categories, such as bottle,cable")
+    evaluate.add_argument("--seeds", type=positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
+    evaluate.add_argument("--out", type=path, help="directory for the report (JSON, Markdown) and pictures")
     _detector_options(evaluate)
 
 
 def _serve_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
     serve = _command(commands, "serve", "make anomalies over HTTP; a page at /, the API at /docs")
     serve.add_argument(
-        "--recipes", type=_path, help="folder of the recipes to serve (default: the shipped ones)"
+        "--recipes", type=path, help="folder of the recipes to serve (default: the shipped ones)"
     )
     serve.add_argument(
         "--model",
-        type=_path,
+        type=path,
         action="append",
         dest="models",
         metavar="DIR",
@@ -213,7 +212,7 @@ def _serve_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
     serve.add_argument("--host", help="address to listen at (default: 127.0.0.1, this machine alone)")
     serve.add_argument("--port", type=int, help="port to listen at (default: 8000)")
     serve.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
-    serve.add_argument("--api-key-file", type=_path, help="refuse every request without the key in this file")
+    serve.add_argument("--api-key-file", type=path, help="refuse every request without the key in this file")
 
 
 def _detector_options(command: argparse.ArgumentParser) -> None:
@@ -224,7 +223,7 @@ def _detector_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--weights",
-        type=_path,
+        type=path,
         help="a .safetensors or .pth file, imagenet (by the Hugging Face hub) or random (default: imagenet)",
     )
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -235,13 +234,6 @@ def _detector_options(command: argparse.ArgumentParser) -> None:
         metavar="A=B",
         help="a setting of the method, such as image_size=320",
     )
-
-
-def _names(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    if not names:
-        raise argparse.ArgumentTypeError(f"expected names such as bottle,cable, found {text!r}")
-    return names
 
 
 def _command(
@@ -256,53 +248,16 @@ def _recipe_command(
     commands: "argparse._SubParsersAction[_Parser]", name: str, does: str
 ) -> argparse.ArgumentParser:
     command = _command(commands, name, does)
-    command.add_argument("recipe", type=_path, help="path of a recipe, or the name of a shipped one")
+    command.add_argument("recipe", type=path, help="path of a recipe, or the name of a shipped one")
     command.add_argument(
-        "--source", type=_path, help="take the normal images from here; the layout is recognised"
+        "--source", type=path, help="take the normal images from here; the layout is recognised"
     )
-    command.add_argument("--count", type=_positive, help="how many samples")
+    command.add_argument("--count", type=positive, help="how many samples")
     command.add_argument("--seed", type=int, help="another seed, other samples")
     command.add_argument(
         "--set", action="append", default=[], metavar="A.B=C", help="override a field of the recipe"
     )
     return command
-
-
-def _path(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("expected a path or URL, found nothing; is a shell variable empty?")
-    return text
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
-    return number
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {text!r}")
-    return int(text)
-
-
-def _shards(text: str) -> list[int]:
-    shards: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()) or part.endswith("-"):
-            raise argparse.ArgumentTypeError(f"expected shards such as 0-99 or 3 or 0-9,20, found {text!r}")
-        if int(last or first) - int(first) > 10**6:
-            raise argparse.ArgumentTypeError(f"expected at most a million shards at once, found {part!r}")
-        numbers = range(int(first), int(last or first) + 1)
-        if not numbers:
-            raise argparse.ArgumentTypeError(f"expected the first shard before the last, found {part!r}")
-        shards.update(numbers)
-    return sorted(shards)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ what a worker does for a request, in as many processes: freeze, decode, render, 
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,19 +23,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from server.making.forms import formed
-from server.making.jobs import Form, Uploaded
-from server.making.plans import Plans
-from server.settings import Settings
 from synthgen import png
-from synthgen.engines.local import one_thread
-from synthgen.pipeline import Pipeline, complete
-from synthgen.recipe import Recipe
-from synthgen.recipe_file import load_recipe
-from synthgen.shards.directory import OutputDirectory
-from synthgen.shards.writer import write_shard
 from synthgen.sources.builtin import BuiltinSource
-from synthgen.sources.uploads import UploadSource
 from tests.benchmarks.http_load import (
     Connections,
     Results,
@@ -47,6 +35,7 @@ from tests.benchmarks.http_load import (
     open_loop,
 )
 from tests.benchmarks.machine import PeakMemory, describe
+from tests.benchmarks.without_http import at_once, shards_without_http, uploads_without_http
 
 TAR = "application/x-tar"
 RECIPE = """
@@ -210,70 +199,6 @@ def asked(images: Sequence[bytes], number: int, recipe: dict[str, object]) -> by
     return form_request(
         images[number % len(images)], "image/png", recipe=json.dumps(recipe), n=1, seed=number
     )
-
-
-def at_once(work: Callable[[float], int], seconds: float) -> float:
-    """Samples a second of some work in one process for each core."""
-    cores = len(os.sched_getaffinity(0))
-    with multiprocessing.get_context("fork").Pool(cores, one_thread) as pool:
-        global _WORK  # noqa: PLW0603 - what forked processes inherit need not be pickled
-        _WORK = work
-    with multiprocessing.get_context("fork").Pool(cores, one_thread) as pool:
-        until = time.time() + seconds
-        made = pool.map(_run, [until] * cores, chunksize=1)
-    return sum(made) / seconds
-
-
-_WORK: Callable[[float], int]
-
-
-def _run(until: float) -> int:
-    return _WORK(until)
-
-
-def uploads_without_http(
-    images: Sequence[bytes], asked_recipe: dict[str, object], n: int, form: Form, until: float
-) -> int:
-    """What a worker does for requests; returns the samples made."""
-    settings = Settings()
-    plans = Plans(settings.max_image_pixels, settings.max_sample_pixels)
-    recipe = Recipe.model_validate(
-        {"name": "request", "count": n, "split": "all", "source": {"kind": "builtin"}, **asked_recipe}
-    )
-    made = 0
-    start = os.getpid()
-    while time.time() < until:
-        number = start + made
-        one = recipe.model_copy(update={"source": UploadSource(), "seed": number})
-        pipeline = plans.pipeline(Uploaded(one, "uploads", (images[number % IMAGES],)))
-        drafts = [pipeline.begin(index) for index in range(n)]
-        complete(drafts, "cpu")
-        formed(form, [pipeline.finish(draft) for draft in drafts], pipeline.plan.recipe.output)
-        made += n
-    return made
-
-
-def shards_without_http(folder: Path, until: float) -> int:
-    """What a worker of generate does, to the disk; returns the samples made."""
-    import synthgen
-
-    pipeline = Pipeline(synthgen.freeze(load_recipe(folder / "recipes/bench.yaml")))
-    made = 0
-
-    def count(samples: int) -> None:
-        nonlocal made
-        made += samples
-        if time.time() > until:
-            raise TimeoutError
-
-    out = OutputDirectory(str(folder / f"out-{os.getpid()}"))
-    out.create()
-    for shard in range(10**6):
-        try:
-            write_shard(out, pipeline, shard, count)
-        except TimeoutError:
-            return made
-    return made
 
 
 def pictures() -> list[bytes]:
