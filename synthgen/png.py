@@ -5,6 +5,10 @@ depend on its pixels and the row above alone. Bands that equal those of an alrea
 instead of compressed: a small defect costs a small part of a whole image, and the bytes are the same as
 without the copy. (PNG 1.2, sections 9.2 and 10; deflate blocks end at a sync flush, RFC 1951, and the
 checksum of the whole is combined from those of the bands, RFC 1950.)
+
+A band begins with its first byte, always the same, in a stored block. The compressor is given that byte as
+its history: without any history ISA-L hashes the third byte by whatever a register holds (as of 2.31, levels
+1 and 2), so that once in some ten thousand bands the same pixels become other bytes.
 """
 
 import struct
@@ -19,6 +23,9 @@ Pixels = npt.NDArray[np.uint8]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 BAND_BYTES = 12_288
 LEVEL = 1
+UP = b"\x02"
+STORED_UP = b"\x00\x01\x00\xfe\xff" + UP
+"""A deflate block that holds the one byte (RFC 1951, section 3.2.4)."""
 ADLER_MODULUS = 65_521
 
 
@@ -83,7 +90,7 @@ def _band_rows(shape: tuple[int, ...]) -> list[tuple[int, int]]:
 def _filter_up(image: Pixels, first: int, last: int) -> npt.NDArray[np.uint8]:
     rows = image.reshape(image.shape[0], -1)
     filtered = np.empty((last - first, 1 + rows.shape[1]), np.uint8)
-    filtered[:, 0] = 2
+    filtered[:, 0] = UP[0]
     if first:
         np.subtract(rows[first:last], rows[first - 1 : last - 1], out=filtered[:, 1:])
     else:
@@ -94,10 +101,9 @@ def _filter_up(image: Pixels, first: int, last: int) -> npt.NDArray[np.uint8]:
 
 def _band(image: Pixels, first: int, last: int) -> Band:
     filtered = _filter_up(image, first, last)
-    compressor = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15)
-    body = compressor.compress(filtered) + compressor.flush(isal_zlib.Z_SYNC_FLUSH)
-    if first == 0:
-        body = b"\x78\x01" + body
+    compressor = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15, zdict=UP)
+    rest = compressor.compress(filtered.reshape(-1)[1:]) + compressor.flush(isal_zlib.Z_SYNC_FLUSH)
+    body = (b"\x78\x01" if first == 0 else b"") + STORED_UP + rest
     return Band(_chunk(b"IDAT", body), isal_zlib.adler32(filtered), filtered.size)
 
 
