@@ -67,7 +67,7 @@ def test_a_mask_is_grey_and_lossless() -> None:
 
 
 def test_the_same_pixels_become_the_same_bytes_wherever_they_are_encoded() -> None:
-    """In another thread other things lie in memory and registers. (Without the byte of history, 3-8 differ.)"""
+    """Another thread has other things in memory and registers: without the byte of history 3 to 8 differ."""
     images = np.random.default_rng(0).integers(0, 256, (30_000, 1, 64), dtype=np.uint8)
     images[..., 30:37] = images[..., 0:7]  # what is found again only if the first bytes were hashed rightly
     with ThreadPoolExecutor(1) as other:
