@@ -1,7 +1,8 @@
 """Answers in the form that a request accepts; the same samples give the same bytes."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
@@ -14,7 +15,6 @@ from server.making.jobs import Done, Form, Pieces
 from server.problems import Fault, Problem, refused
 from synthgen.recipe import Output
 from synthgen.shards import tar
-from synthgen.shards.writer import Block
 
 JSON, TAR, MULTIPART = "application/json", "application/x-tar", "multipart/mixed"
 IMAGE_FORMATS: dict[str, Literal["png", "jpg", "webp"]] = {
@@ -66,25 +66,59 @@ async def answer(media_type: str, asked: Asked, pieces: AsyncIterator[Done]) -> 
     """The response. The first piece is waited for: what fails by then is a problem and no broken answer."""
     first = await anext(pieces)
     headers = {"Synthgen-Seed": str(asked.seed), "Synthgen-Fingerprint": first.fingerprint}
-    if media_type in IMAGE_FORMATS:
-        await anext(pieces, None)
-        assert isinstance(first.made, Pieces)
+    if isinstance(first.made, Pieces) and media_type in IMAGE_FORMATS:
         headers["Synthgen-Facts"] = json.dumps(json.loads(first.made.facts[0]))  # a header is ASCII
-        return Response(first.made.data[0], headers=headers, media_type=media_type)
-    everything = _rest(first, pieces)
-    match media_type:
-        case "application/x-tar":
-            body, content_type = _tar(everything), TAR
-        case "multipart/mixed":
-            body = _multipart(everything, first.fingerprint)
-            content_type = f'{MULTIPART}; boundary="{boundary(first.fingerprint)}"'
-        case _:
-            head = f'{{"seed":{asked.seed},"fingerprint":"{first.fingerprint}","samples":['
-            body, content_type = _json(head.encode(), everything), JSON
+    frame = _frame(media_type, asked, first.fingerprint)
+    data = first.made.data
     if asked.n == first.samples:
-        whole = b"".join([part async for part in body])
-        return Response(whole, headers=headers, media_type=content_type)
-    return StreamingResponse(body, headers=headers, media_type=content_type)
+        if len(data) <= SLICE_BYTES:
+            await anext(pieces, None)  # its end
+            whole = b"".join((frame.head, data, frame.tail))
+            return Response(whole, headers=headers, media_type=frame.content_type)
+        headers["Content-Length"] = str(len(frame.head) + len(data) + len(frame.tail))
+    return StreamingResponse(_body(frame, first, pieces), headers=headers, media_type=frame.content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands around the pieces of an answer."""
+
+    content_type: str
+    head: bytes = b""
+    between: bytes = b""
+    tail: bytes = b""
+
+
+def _frame(media_type: str, asked: Asked, fingerprint: str) -> _Frame:
+    match media_type:
+        case "application/json":
+            head = f'{{"seed":{asked.seed},"fingerprint":"{fingerprint}","samples":['
+            return _Frame(JSON, head.encode(), b",", b"]}")
+        case "application/x-tar":
+            return _Frame(TAR, tail=tar.END_OF_ARCHIVE)
+        case "multipart/mixed":
+            line = boundary(fingerprint)
+            return _Frame(f'{MULTIPART}; boundary="{line}"', tail=f"--{line}--\r\n".encode())
+    return _Frame(media_type)
+
+
+async def _body(frame: _Frame, first: Done, pieces: AsyncIterator[Done]) -> AsyncIterator[bytes | memoryview]:
+    if frame.head:
+        yield frame.head
+    for part in _slices(first):
+        yield part
+    async for piece in pieces:
+        if frame.between:
+            yield frame.between
+        for part in _slices(piece):
+            yield part
+    if frame.tail:
+        yield frame.tail
+
+
+def _slices(done: Done) -> Iterator[memoryview]:
+    data = memoryview(done.made.data)
+    return (data[start : start + SLICE_BYTES] for start in range(0, len(data), SLICE_BYTES))
 
 
 def _weight(header: str, offered: str) -> float:
@@ -108,34 +142,3 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-async def _rest(first: Done, pieces: AsyncIterator[Done]) -> AsyncIterator[Done]:
-    yield first
-    async for piece in pieces:
-        yield piece
-
-
-async def _tar(pieces: AsyncIterator[Done]) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        assert isinstance(piece.made, Block)
-        for start in range(0, len(piece.made.data), SLICE_BYTES):
-            yield piece.made.data[start : start + SLICE_BYTES]
-    yield tar.END_OF_ARCHIVE
-
-
-async def _multipart(pieces: AsyncIterator[Done], fingerprint: str) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        assert isinstance(piece.made, Pieces)
-        yield b"".join(piece.made.data)
-    yield f"--{boundary(fingerprint)}--\r\n".encode()
-
-
-async def _json(head: bytes, pieces: AsyncIterator[Done]) -> AsyncIterator[bytes]:
-    before = head
-    async for piece in pieces:
-        assert isinstance(piece.made, Pieces)
-        for sample in piece.made.data:
-            yield before + sample
-            before = b","
-    yield b"]}"

@@ -1,6 +1,7 @@
 """The service behind the routes: what it holds, and the lanes that make samples."""
 
 import asyncio
+import itertools
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
@@ -8,8 +9,8 @@ from contextlib import suppress
 
 from server.cache import ShardCache
 from server.catalogue import Catalogue, freeze_all, models_of
-from server.making.jobs import Done, Form, News, Origin
-from server.making.lane import BATCHES_AHEAD, MAX_SAMPLES, Bounds, Lane
+from server.making.jobs import Done, Form, Job, News, Origin
+from server.making.lane import BATCHES_AHEAD, Bounds, Lane
 from server.making.process import WorkerProcess
 from server.making.worker import Limits
 from server.observing import Metrics
@@ -23,6 +24,8 @@ MODULES = {PASTE: ["torch"], DIFFUSION: ["torch", "synthgen.diffusion.model"]}
 """What the processes of a lane import before they are asked for anything."""
 JOBS_TOGETHER = {PASTE: 4, DIFFUSION: 16}
 """A network makes several images for little more than one; pastes only wait for each other."""
+MAX_SAMPLES = 32
+"""Most samples of a batch: what waits for the last of them must not wait long."""
 
 
 class Service:
@@ -36,6 +39,7 @@ class Service:
         self.cache.open()
         self.lanes: dict[str, Lane] = {}
         self._counts: dict[str, int] = {}
+        self._numbers = itertools.count()
         self._freezing: asyncio.Task[None] | None = None
         self._is_stopping = False
 
@@ -96,25 +100,28 @@ class Service:
     ) -> AsyncIterator[Done]:
         """Make samples piece by piece, in order, a few pieces ahead of the reader.
 
-        Raises Problem where they cannot be made, and where the lane is full before the first piece.
+        A piece counts as held until the next one is asked for. Raises Problem where they cannot be made, and
+        where the lane is full before the first piece.
         """
         lane = self.lane_of(recipe)
         ahead = BATCHES_AHEAD * self._counts[lane.name]
-        kind = kind_of(recipe)
+        kind, most_together = kind_of(recipe), samples_together(recipe)
         tasks: deque[asyncio.Task[Done]] = deque()
-        try:
-            for part in _parts(indices, samples_together(recipe)):
-                if len(tasks) == ahead:
-                    yield await tasks.popleft()
-                is_first = part.start == indices.start
-                work = lane.do(client, origin, part, form, kind, is_refusable=is_first)
-                tasks.append(asyncio.create_task(work))
-            while tasks:
-                yield await tasks.popleft()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        parts = deque(_parts(indices, 1 if recipe.size == "native" else most_together))
+        with lane.holding() as hold:
+            try:
+                while parts or tasks:
+                    while parts and (not tasks or (len(tasks) < ahead and not lane.holds_enough)):
+                        job = Job(next(self._numbers), origin, parts.popleft(), form, kind, most_together)
+                        is_first = job.indices.start == indices.start
+                        tasks.append(asyncio.create_task(lane.do(client, job, hold, is_first=is_first)))
+                    done = await tasks.popleft()
+                    yield done
+                    hold.add(-len(done.made.data))
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def _process_starter(
         self, lane: str
@@ -140,9 +147,9 @@ def kind_of(recipe: Recipe) -> Hashable:
 
 
 def samples_together(recipe: Recipe) -> int:
-    """How many samples make a job: large ones a few at a time, to bound memory."""
+    """How many samples are made together: large ones a few at a time, to bound memory."""
     if recipe.size == "native":
-        return 1
+        return MAX_SAMPLES
     height, width = recipe.size
     return max(1, min(MAX_SAMPLES, BATCH_PIXELS // (height * width)))
 

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     max_outstanding: Count = 64
     """Pieces of work that may wait or be under way, for diffusion and for the rest; beyond that: 429."""
     max_outstanding_bytes: Count = 512 * MIB
-    """Bytes of uploaded images beyond which no more are taken on: 429."""
+    """Bytes of uploaded images and of samples that nobody has taken yet, beyond which 429 is answered."""
     upload_seconds: Seconds = 30.0
     """Longest time in which a request must have arrived."""
     stall_seconds: Seconds = 30.0

@@ -18,8 +18,9 @@ def formed(form: Form, samples: Sequence[Sample], output: Output) -> Block | Pie
     if form == "block":
         return block(samples, output)
     write = {"json": _json, "image": _image, "multipart": _parts}[form]
+    between = b"," if form == "json" else b""
     return Pieces(
-        [write(sample, output) for sample in samples],
+        between.join(write(sample, output) for sample in samples),
         [sample.facts.model_dump_json(exclude={"params"}) for sample in samples],
     )
 

@@ -18,6 +18,11 @@ class Stored:
 
     name: str
 
+    @property
+    def size(self) -> int:
+        """Bytes that a request for them brings."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
@@ -27,6 +32,11 @@ class Uploaded:
     """Its source is replaced by the images."""
     category: str
     images: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes that a request for them brings."""
+        return sum(map(len, self.images))
 
 
 Origin = Stored | Uploaded
@@ -42,6 +52,8 @@ class Job:
     form: Form
     kind: Hashable
     """Jobs of one kind, that is of the same methods and size, are made together."""
+    most_together: int
+    """Most samples of its kind that are made together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +66,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Samples as they are answered, one piece each, and their facts as JSON without the drawn parameters."""
+    """Samples as they are answered, and the facts of each as JSON without the drawn parameters."""
 
-    data: list[bytes]
+    data: bytes | memoryview
     facts: list[str]
 
 
@@ -68,7 +80,7 @@ class Done:
     fingerprint: str
     made: Block | Pieces
     apart: int = 0
-    """Bytes of the block that follow in shared memory, while this is on its way."""
+    """Bytes of the samples that follow in shared memory, while this is on its way."""
 
     @property
     def samples(self) -> int:

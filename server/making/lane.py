@@ -1,13 +1,13 @@
 """A lane: a queue, and the processes that take from it. Diffusion has its own: nothing else waits for it."""
 
 import asyncio
-import itertools
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
-from server.making.jobs import Done, Failed, Form, Job, News, Origin, Ready, Stored, Timed, Uploaded
+from server.making.jobs import Done, Failed, Job, News, Ready, Stored, Timed
 from server.making.process import WorkerProcess
 from server.making.queue import FairQueue
 from server.problems import Fault, Problem, later, refused, without_folders
@@ -15,8 +15,6 @@ from synthgen.plan import Plan
 
 BATCHES_AHEAD = 2
 """Batches that a process has at a time: one under way, and one so that it need not wait for the next."""
-MAX_SAMPLES = 32
-"""Most samples of a batch: what waits for the last of them must not wait long."""
 RATE_MEMORY = 0.9
 """How much of the measured rate is kept when a batch is done."""
 
@@ -37,12 +35,29 @@ class Bounds:
 
     jobs: int
     """Jobs that wait or are under way."""
-    upload_bytes: int
-    """Bytes of the images that they bring."""
+    held_bytes: int
+    """Bytes of the images that requests brought, and of their samples that nobody has taken yet."""
     seconds: float
     """Longest time for a job."""
     jobs_together: int
     """Most jobs of a batch."""
+
+
+class Hold:
+    """Bytes that one request keeps in memory; its lane's sum follows."""
+
+    def __init__(self, lane: "Lane") -> None:
+        self._lane = lane
+        self._bytes = 0
+
+    def add(self, size: int) -> None:
+        """Keep some bytes more, or, where this is negative, less."""
+        self._bytes += size
+        self._lane.held_bytes += size
+
+    def end(self) -> None:
+        """Keep nothing any more."""
+        self.add(-self._bytes)
 
 
 class Lane:
@@ -62,9 +77,8 @@ class Lane:
         self._queue = FairQueue()
         self._workers: dict[WorkerProcess, int] = {}
         self._answers: dict[int, asyncio.Future[Done]] = {}
-        self._numbers = itertools.count()
         self._seconds_a_job = 0.1
-        self._upload_bytes = 0
+        self.held_bytes = 0
         self._is_stopping = False
 
     def start(self, count: int) -> None:
@@ -92,42 +106,48 @@ class Lane:
         """Jobs that wait."""
         return len(self._queue)
 
+    @property
+    def holds_enough(self) -> bool:
+        """Whether requests hold as many bytes as they may: then nothing is made before its turn."""
+        return self.held_bytes >= self._bounds.held_bytes
+
+    @contextmanager
+    def holding(self) -> Iterator[Hold]:
+        """Counts what a request holds until its end."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            hold.end()
+
     def require_room(self) -> None:
-        """Raise Problem (429) where as much is outstanding as may be."""
-        if self.outstanding >= self._bounds.jobs or self._upload_bytes >= self._bounds.upload_bytes:
-            seconds = self.outstanding * self._seconds_a_job / max(1, len(self._workers))
-            raise later(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"{self.outstanding} jobs are outstanding, which is as many as may be; come again later",
-                seconds,
-            )
+        """Raise Problem (429) where as much is outstanding or held as may be."""
+        if self.outstanding < self._bounds.jobs and not self.holds_enough:
+            return
+        raise later(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"{self.outstanding} jobs are outstanding, and {self.held_bytes / 2**20:.0f} MiB are held for "
+            "readers, which is as much as may be; come again later",
+            self.outstanding * self._seconds_a_job / max(1, len(self._workers)),
+        )
 
-    async def do(
-        self,
-        client: str,
-        origin: Origin,
-        indices: range,
-        form: Form,
-        kind: Hashable,
-        *,
-        is_refusable: bool,
-    ) -> Done:
-        """Make some samples; when cancelled, what still waits is dropped.
+    async def do(self, client: str, job: Job, hold: Hold, *, is_first: bool) -> Done:
+        """Make some samples of a request; when cancelled, what still waits is dropped.
 
-        Raises Problem where that fails, and, if the job is refusable, where the lane is full: what was begun
-        is not refused halfway.
+        Raises Problem where that fails, and for its first samples where the lane is full: what was begun is
+        not refused halfway.
         """
-        if is_refusable:
+        if is_first:
             self.require_room()
-        job = Job(next(self._numbers), origin, indices, form, kind)
+            hold.add(job.origin.size)
         answer = self._answers[job.number] = asyncio.get_running_loop().create_future()
-        brought = sum(map(len, origin.images)) if isinstance(origin, Uploaded) else 0
-        self._upload_bytes += brought
         self._queue.put(client, job)
         self._dispatch()
         try:
             async with asyncio.timeout(self._bounds.seconds):
-                return await answer
+                done = await answer
+            hold.add(len(done.made.data))
+            return done
         except TimeoutError:
             self._replace_silent(job)
             raise later(
@@ -136,7 +156,6 @@ class Lane:
                 self._bounds.seconds,
             ) from None
         finally:
-            self._upload_bytes -= brought
             self._queue.drop(job.number)
             self._answers.pop(job.number, None)
 
@@ -151,7 +170,7 @@ class Lane:
             if not free:
                 return
             worker = min(free, key=lambda each: len(each.jobs))
-            jobs = self._queue.take(self._bounds.jobs_together, MAX_SAMPLES)
+            jobs = self._queue.take(self._bounds.jobs_together)
             named = {job.origin.name for job in jobs if isinstance(job.origin, Stored)}
             worker.send(jobs, {name: self._plans[name] for name in named - worker.known})
 

@@ -18,7 +18,7 @@ class FairQueue:
         """Let a job wait."""
         self._waiting.setdefault(client, deque()).append(job)
 
-    def take(self, most_jobs: int, most_samples: int) -> list[Job]:
+    def take(self, most_jobs: int) -> list[Job]:
         """The job whose turn it is, and those that can be made with it; none where nothing waits."""
         taken: list[Job] = []
         samples = 0
@@ -27,7 +27,7 @@ class FairQueue:
             turn = False
             for client in list(self._waiting):
                 job = self._waiting[client][0]
-                fits = samples + len(job.indices) <= most_samples and len(taken) < most_jobs
+                fits = samples + len(job.indices) <= job.most_together and len(taken) < most_jobs
                 if taken and not (job.kind == taken[0].kind and fits):
                     continue
                 self._pop(client)

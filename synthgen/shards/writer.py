@@ -36,7 +36,7 @@ def shard_indices(plan: Plan, shard: int) -> range:
 class Block:
     """Some samples of a shard, one after the other, as they stand in its tar."""
 
-    data: bytes
+    data: bytes | memoryview
     places: list[list[int]]
     """For each sample, offset in ``data`` and size of each member, in the order of the extensions."""
     facts: list[Facts]

@@ -23,7 +23,7 @@ def test_a_block_arrives_as_it_was_sent(size: int) -> None:
     news: list[News] = [
         Ready(),
         Done(1, "a", Block(data, made.places, made.facts)),
-        Done(2, "b", Pieces([data], ["{}"])),
+        Done(2, "b", Pieces(data, ["{}"])),
         Timed(2, {"render": 0.5}),
     ]
     ours, theirs = multiprocessing.get_context("fork").Pipe()

@@ -8,7 +8,7 @@ from server.making.queue import FairQueue
 
 
 def job(number: int, kind: str = "a", samples: int = 1) -> Job:
-    return Job(number, Stored("plan"), range(samples), "json", kind)
+    return Job(number, Stored("plan"), range(samples), "json", kind, 32)
 
 
 def numbers(jobs: list[Job]) -> list[int]:
@@ -20,24 +20,24 @@ def test_clients_take_turns_and_each_is_served_in_order() -> None:
     for number in range(4):
         queue.put("busy", job(number))
     queue.put("late", job(10))
-    assert [numbers(queue.take(1, 32)) for _ in range(5)] == [[0], [10], [1], [2], [3]]
-    assert queue.take(1, 32) == [] and len(queue) == 0
+    assert [numbers(queue.take(1)) for _ in range(5)] == [[0], [10], [1], [2], [3]]
+    assert queue.take(1) == [] and len(queue) == 0
 
 
 def test_a_batch_is_of_one_kind_and_within_its_bounds() -> None:
     queue = FairQueue()
     for number, (kind, samples) in enumerate([("a", 10), ("b", 1), ("a", 10), ("a", 20), ("a", 5)]):
         queue.put(f"client {number}", job(number, kind, samples))
-    assert numbers(queue.take(8, 32)) == [0, 2, 4]
-    assert numbers(queue.take(8, 32)) == [1]
-    assert numbers(queue.take(8, 32)) == [3]
+    assert numbers(queue.take(8)) == [0, 2, 4]
+    assert numbers(queue.take(8)) == [1]
+    assert numbers(queue.take(8)) == [3]
 
 
 def test_a_job_larger_than_a_batch_is_a_batch() -> None:
     queue = FairQueue()
     queue.put("client", job(0, samples=100))
     queue.put("client", job(1))
-    assert numbers(queue.take(8, 32)) == [0]
+    assert numbers(queue.take(8)) == [0]
 
 
 def test_a_dropped_job_never_comes() -> None:
@@ -45,7 +45,7 @@ def test_a_dropped_job_never_comes() -> None:
     for number in range(3):
         queue.put("client", job(number))
     assert queue.drop(1) and not queue.drop(1)
-    assert numbers(queue.take(8, 32)) == [0, 2]
+    assert numbers(queue.take(8)) == [0, 2]
     assert queue.drop(0) is False
 
 
@@ -62,13 +62,13 @@ def test_nothing_is_lost_doubled_or_starved() -> None:
             assert queue.drop(dropped)
             del waiting[dropped]
         if stream.random() < 0.4:
-            batch = queue.take(stream.randint(1, 8), 32)
+            batch = queue.take(stream.randint(1, 8))
             assert len({each.kind for each in batch}) == 1
             assert len(batch) == 1 or sum(len(each.indices) for each in batch) <= 32
             for each in batch:
                 taken[waiting.pop(each.number)] += 1
         assert len(queue) == len(waiting)
-    while batch := queue.take(8, 32):
+    while batch := queue.take(8):
         for each in batch:
             taken[waiting.pop(each.number)] += 1
     assert not waiting and max(taken.values()) < 1.3 * min(taken.values())
