@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from server.asking import Asked
 from server.making.forms import boundary
-from server.making.jobs import Done, Form, Pieces
+from server.making.jobs import Done, Encoded, Form
 from server.problems import Fault, Problem, refused
 from synthgen.recipe import Output
 from synthgen.shards import tar
@@ -66,7 +66,7 @@ async def answer(media_type: str, asked: Asked, pieces: AsyncIterator[Done]) -> 
     """The response. The first piece is waited for: what fails by then is a problem and no broken answer."""
     first = await anext(pieces)
     headers = {"Synthgen-Seed": str(asked.seed), "Synthgen-Fingerprint": first.fingerprint}
-    if isinstance(first.made, Pieces) and media_type in IMAGE_FORMATS:
+    if isinstance(first.made, Encoded) and media_type in IMAGE_FORMATS:
         headers["Synthgen-Facts"] = json.dumps(json.loads(first.made.facts[0]))  # a header is ASCII
     frame = _frame(media_type, asked, first.fingerprint)
     data = first.made.data
@@ -107,6 +107,7 @@ async def _body(frame: _Frame, first: Done, pieces: AsyncIterator[Done]) -> Asyn
         yield frame.head
     for part in _slices(first):
         yield part
+    del first  # or it would stay in memory to the end of the answer
     async for piece in pieces:
         if frame.between:
             yield frame.between

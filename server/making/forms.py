@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Sequence
 
-from server.making.jobs import Form, Pieces
+from server.making.jobs import Encoded, Form
 from synthgen.recipe import Output
 from synthgen.sample import Sample
 from synthgen.shards.encode import encode
@@ -13,13 +13,13 @@ MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 """By the image format of a recipe's output."""
 
 
-def formed(form: Form, samples: Sequence[Sample], output: Output) -> Block | Pieces:
+def formed(form: Form, samples: Sequence[Sample], output: Output) -> Block | Encoded:
     """Encode samples in a form."""
     if form == "block":
         return block(samples, output)
     write = {"json": _json, "image": _image, "multipart": _parts}[form]
     between = b"," if form == "json" else b""
-    return Pieces(
+    return Encoded(
         between.join(write(sample, output) for sample in samples),
         [sample.facts.model_dump_json(exclude={"params"}) for sample in samples],
     )

@@ -19,7 +19,7 @@ class Stored:
     name: str
 
     @property
-    def size(self) -> int:
+    def upload_bytes(self) -> int:
         """Bytes that a request for them brings."""
         return 0
 
@@ -34,7 +34,7 @@ class Uploaded:
     images: tuple[bytes, ...] = field(repr=False)
 
     @property
-    def size(self) -> int:
+    def upload_bytes(self) -> int:
         """Bytes that a request for them brings."""
         return sum(map(len, self.images))
 
@@ -65,7 +65,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class Encoded:
     """Samples as they are answered, and the facts of each as JSON without the drawn parameters."""
 
     data: bytes | memoryview
@@ -78,7 +78,7 @@ class Done:
 
     number: int
     fingerprint: str
-    made: Block | Pieces
+    made: Block | Encoded
     apart: int = 0
     """Bytes of the samples that follow in shared memory, while this is on its way."""
 

@@ -79,6 +79,7 @@ class Lane:
         self._answers: dict[int, asyncio.Future[Done]] = {}
         self._seconds_a_job = 0.1
         self.held_bytes = 0
+        """The sum of all that requests hold."""
         self._is_stopping = False
 
     def start(self, count: int) -> None:
@@ -139,7 +140,7 @@ class Lane:
         """
         if is_first:
             self.require_room()
-            hold.add(job.origin.size)
+            hold.add(job.origin.upload_bytes)
         answer = self._answers[job.number] = asyncio.get_running_loop().create_future()
         self._queue.put(client, job)
         self._dispatch()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import synthgen
-from server.making.jobs import Done, News, Pieces, Ready, Timed
+from server.making.jobs import Done, Encoded, News, Ready, Timed
 from server.making.passing import LARGE_BYTES, receive_news, send_news
 from synthgen.pipeline import Pipeline
 from synthgen.shards.writer import Block, block
@@ -23,7 +23,7 @@ def test_a_block_arrives_as_it_was_sent(size: int) -> None:
     news: list[News] = [
         Ready(),
         Done(1, "a", Block(data, made.places, made.facts)),
-        Done(2, "b", Pieces(data, ["{}"])),
+        Done(2, "b", Encoded(data, ["{}"])),
         Timed(2, {"render": 0.5}),
     ]
     ours, theirs = multiprocessing.get_context("fork").Pipe()
