@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from server.api import anomalies, health, page, pictures, recipes
 from server.catalogue import check_recipes
-from server.guards import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
-from server.observing import ObservingMiddleware
-from server.problems import answer_with_problems
-from server.routes import anomalies, health, offers, page, recipes
+from server.http.middleware import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
+from server.http.problems import answer_with_problems
+from server.observability import ObservingMiddleware
 from server.service import Service
 from server.settings import Settings
-from server.shards import Shards
+from server.virtual_shards import Shards
 
 DESCRIPTION = """Synthetic anomalies with exact masks, on the fly.
 
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service, app.state.shards = service, shards
-    for each in (anomalies, recipes, offers, health, page):
+    for each in (anomalies, recipes, pictures, health, page):
         app.include_router(each.router)
     page.mount_files(app)
     answer_with_problems(app)

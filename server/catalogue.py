@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.problems import without_folders
+from server.http.problems import without_folders
 from server.settings import Settings
+from synthgen.config.shipped import RULES_FOLDER, shipped_dir
 from synthgen.diffusion.model_files import PinnedModel, pin
 from synthgen.errors import InputError, SynthgenError
-from synthgen.freezing import Pins, find_ground, freeze_on
-from synthgen.plan import Plan
-from synthgen.recipe import Recipe
-from synthgen.recipe_file import RULES_FOLDER, load_recipe, shipped_dir
+from synthgen.pipeline.freeze import Pins, find_ground, freeze_on
+from synthgen.plan.plan import Plan
+from synthgen.recipe.files import load_recipe
+from synthgen.recipe.recipe import Recipe
 
 LOGGER = logging.getLogger("synthgen.server")
 

@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import suppress
 
-from server.cache import ShardCache
 from server.catalogue import Catalogue, freeze_all, models_of
-from server.making.jobs import Done, Form, Job, News, Origin
-from server.making.lane import BATCHES_AHEAD, Bounds, Lane
-from server.making.process import WorkerProcess
-from server.making.worker import Limits
-from server.observing import Metrics
+from server.observability import Metrics
 from server.settings import Settings
-from synthgen.engines.local import gpu_count
-from synthgen.pipeline import BATCH_PIXELS
-from synthgen.recipe import Recipe
+from server.shard_cache import ShardCache
+from server.workers.jobs import Done, Form, Job, News, Origin
+from server.workers.pool import BATCHES_AHEAD, Bounds, Lane
+from server.workers.process import WorkerProcess
+from server.workers.worker import Limits
+from synthgen.pipeline.pipeline import BATCH_PIXELS
+from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.devices import gpu_count
 
 PASTE, DIFFUSION = "paste", "diffusion"
 MODULES = {PASTE: ["torch"], DIFFUSION: ["torch", "synthgen.diffusion.model"]}

@@ -6,26 +6,38 @@ A plan and an index make a sample, always the same one.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synthgen.dataset import AnomalyDataset
     from synthgen.diffusion.model import load_model
-    from synthgen.freezing import freeze
-    from synthgen.plan import Plan
-    from synthgen.recipe import Recipe
-    from synthgen.recipe_file import load_recipe
+    from synthgen.pipeline.dataset import AnomalyDataset
+    from synthgen.pipeline.freeze import freeze
+    from synthgen.pipeline.pipeline import Pipeline
+    from synthgen.plan.plan import Plan
+    from synthgen.recipe.files import load_recipe
+    from synthgen.recipe.recipe import Recipe
     from synthgen.sample import Facts, Sample
 
 _HOMES = {
-    "AnomalyDataset": "synthgen.dataset",
+    "AnomalyDataset": "synthgen.pipeline.dataset",
     "Facts": "synthgen.sample",
-    "Plan": "synthgen.plan",
-    "Recipe": "synthgen.recipe",
+    "Pipeline": "synthgen.pipeline.pipeline",
+    "Plan": "synthgen.plan.plan",
+    "Recipe": "synthgen.recipe.recipe",
     "Sample": "synthgen.sample",
-    "freeze": "synthgen.freezing",
+    "freeze": "synthgen.pipeline.freeze",
     "load_model": "synthgen.diffusion.model",
-    "load_recipe": "synthgen.recipe_file",
+    "load_recipe": "synthgen.recipe.files",
 }
 
-__all__ = ["AnomalyDataset", "Facts", "Plan", "Recipe", "Sample", "freeze", "load_model", "load_recipe"]
+__all__ = [
+    "AnomalyDataset",
+    "Facts",
+    "Pipeline",
+    "Plan",
+    "Recipe",
+    "Sample",
+    "freeze",
+    "load_model",
+    "load_recipe",
+]
 
 
 def __getattr__(name: str) -> Any:

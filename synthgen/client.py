@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from synthgen import png
 from synthgen.errors import InputError, RunError
-from synthgen.images import decode
+from synthgen.images import png
+from synthgen.images.decode import decode
+from synthgen.images.pixels import Pixels
 from synthgen.sample import Facts
 
-Pixels = npt.NDArray[np.uint8]
 Image = bytes | str | Path | Pixels
 """An encoded image, the path of one, or its pixels (H, W), (H, W, 1) or (H, W, 3) uint8."""
 

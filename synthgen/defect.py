@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.colour_difference import lab_difference
-from synthgen.scene import Pixels, Scene
+from synthgen.images.lab import lab_difference
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 
 MIN_MASK_PIXELS = 8
 """A smaller mask is a speck that survived clipping, not a defect that anyone could be asked to find."""

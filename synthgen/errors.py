@@ -1,7 +1,5 @@
 """The errors a user can meet: one sentence each, with the process's exit code."""
 
-import sys
-
 
 class SynthgenError(Exception):
     """Something that the user can act on; printed as one line, without a traceback."""
@@ -19,18 +17,6 @@ class RunError(SynthgenError):
     """A run that started from good input and could not finish."""
 
     exit_code = 1
-
-
-def out_of_memory(error: Exception) -> RunError | None:
-    """What to tell where an error is a lack of memory, of this machine or of its GPU."""
-    if "torch" in sys.modules:
-        from synthgen.diffusion.memory import is_out_of_memory
-
-        lacking = is_out_of_memory(error)
-    else:
-        lacking = isinstance(error, MemoryError)
-    advice = "choose a smaller batch, model or image size, or fewer workers"
-    return RunError(f"there is not enough memory; {advice}") if lacking else None
 
 
 def require_package(name: str, extra: str, what: str) -> None:

@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from synthgen.images.pixels import Pixels
 from synthgen.scene import Scene
 
 FORMAT_VERSION = 1
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Facts(BaseModel):

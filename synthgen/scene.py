@@ -3,25 +3,63 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from synthgen.png import BandedPng
+from synthgen.images.pixels import Pixels
+from synthgen.images.png import BandedPng
 
-if TYPE_CHECKING:
-    from synthgen.diffusion.model import DiffusionModel
-    from synthgen.diffusion.model_files import PinnedModel
-    from synthgen.shards.bank import Bank
-
-Pixels = npt.NDArray[np.uint8]
 SceneKind = Literal["texture", "object"]
 
 
-class Library(Protocol):
-    """Where a method finds other pixels; everything is named by the sha256 of its file."""
+class PinnedPictures(Protocol):
+    """What was pinned of a diffusion model, as a method sees it."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the model's files."""
+
+    @property
+    def side(self) -> int:
+        """Side of the square pictures that it makes, pixels."""
+
+
+class StoredPictures(Protocol):
+    """A bank of stored images, as a method draws from it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the plan that made the bank."""
+
+    def members(self, category: str) -> Sequence[int]:
+        """The indices of a category's images, ascending."""
+
+    def strength(self, index: int) -> float:
+        """The strength that one image was made with."""
+
+
+class PictureModel(Protocol):
+    """A diffusion model on its device; what it is asked for is defined beside it."""
+
+    @property
+    def side(self) -> int:
+        """Side of its square pictures, pixels."""
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+
+    def whole(self, requests: Sequence[Any], sampling: Any) -> list[Pixels]:
+        """Whole pictures (S, S, C) uint8."""
+
+    def inside(self, requests: Sequence[Any], sampling: Any, start: float) -> list[Pixels]:
+        """Pictures (S, S, C) uint8 that were changed inside of a mask."""
+
+
+class DrawLibrary(Protocol):
+    """What ``draw`` may ask for; everything is named by the sha256 of its file."""
 
     def scene(self, sha256: str) -> "Scene":
         """The prepared scene of another normal image."""
@@ -32,20 +70,31 @@ class Library(Protocol):
     def textures(self, collection: str) -> Sequence[str]:
         """The pinned pictures of a texture collection (``builtin`` or a folder), in plan order."""
 
+    def pinned_model(self, name: str) -> PinnedPictures:
+        """What the plan pinned of a diffusion model (``builtin`` or a directory)."""
+
+    def bank(self, name: str) -> StoredPictures:
+        """A bank of stored images, opened."""
+
+
+class MakeLibrary(Protocol):
+    """What ``make`` may ask for, with nothing but a record of what was drawn."""
+
+    def scene(self, sha256: str) -> "Scene":
+        """The prepared scene of another normal image."""
+
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         """A texture resized to ``shape`` (H, W, C), uint8."""
 
-    def pinned_model(self, name: str) -> "PinnedModel":
-        """What the plan pinned of a diffusion model (``builtin`` or a directory)."""
-
-    def model(self, sha256: str, device: str) -> "DiffusionModel":
+    def model(self, sha256: str, device: str) -> PictureModel:
         """A diffusion model, loaded on a device and kept there."""
-
-    def bank(self, name: str) -> "Bank":
-        """A bank of stored images, opened."""
 
     def bank_picture(self, fingerprint: str, index: int) -> Pixels:
         """A stored image (H, W, C) uint8 of the bank with this fingerprint."""
+
+
+class Library(DrawLibrary, MakeLibrary, Protocol):
+    """Where a method finds other pixels."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,12 @@
 """Shared fixtures; and the rule that data tests may be skipped only where there is no data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from synthgen.engines.local import one_thread
+from synthgen.runtime.processes import one_thread
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("SYNTHGEN_TEST_DATA", REPOSITORY.parent / "shared"))
@@ -25,6 +26,17 @@ def data() -> Path:
     if not (DATA / "data").is_dir():
         pytest.skip(f"no development data at {DATA}: set SYNTHGEN_TEST_DATA")
     return DATA
+
+
+@pytest.fixture
+def memory_folder() -> Iterator[str]:
+    """The URL of an empty folder in memory."""
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.makedirs("/synthgen-test/images")
+    yield "memory://synthgen-test/images"
+    memory.rm("/synthgen-test", recursive=True)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from synthgen.freezing import freeze
-from synthgen.pipeline import Pipeline
-from synthgen.recipe_file import load_recipe, shipped_names
+from synthgen.images.pixels import Pixels
+from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.recipe.files import load_recipe, shipped_names
 from synthgen.sample import Sample
-from synthgen.scene import Pixels
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 SAMPLES = 4

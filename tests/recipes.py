@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from synthgen.recipe import Recipe
+from synthgen.recipe.recipe import Recipe
 
 ALL_METHODS = [
     {"method": "cutpaste"},

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from synthgen.defect import LAB_PIXELS, MIN_MASK_PIXELS, Composite, Defect, blend, composite, judge
-from synthgen.scene import Pixels, Scene
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from tests.synthesizers.scenes import MemoryLibrary, cloudy, disc, frozen
 
 

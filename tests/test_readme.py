@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from synthgen.recipe import Recipe
-from synthgen.recipe_file import load_recipe, parse_model, shipped_names
+from synthgen.config.reader import parse_model
+from synthgen.recipe.files import load_recipe, shipped_names
+from synthgen.recipe.recipe import Recipe
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()

@@ -2,15 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Annotated, ClassVar, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from synthgen.detectors.backbone import Backbone
-from synthgen.detectors.maps import mean_of_highest
+from synthgen.detectors.common.anomaly_maps import mean_of_highest
+from synthgen.detectors.common.backbone import Backbone
 from synthgen.errors import InputError, RunError
 
 State = dict[str, Tensor]
@@ -98,17 +97,12 @@ class Detector(ABC):
                 maps.append(batch_maps.cpu())
         return torch.cat(scores), torch.cat(maps)
 
-    def save(self, directory: Path) -> None:
-        """Write the detector with its backbone, where it has one, for `load_detector`.
-
-        Whenever it is interrupted, the directory is either whole or seen not to be. Raises RunError before
-        `fit`, and where the directory cannot be written.
-        """
-        from synthgen.detectors.files import write_detector
-
+    @property
+    def state(self) -> State:
+        """What was learned. Raises RunError before `fit`."""
         if self._state is None:
             raise RunError(f"{self.method} was not fitted; fit it on normal images first")
-        write_detector(directory, self.method, self.settings, self.backbone, self._state)
+        return self._state
 
     def restore(self, state: State) -> None:
         """Get ready to predict. Raises KeyError or RuntimeError where the state is not one of this method."""

@@ -6,12 +6,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from synthgen.detectors.backbone import Backbone
 from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
-from synthgen.detectors.coreset import greedy_coreset
-from synthgen.detectors.feature_detector import FeatureDetector
-from synthgen.detectors.features import Features, neighbourhood_patches
-from synthgen.detectors.maps import MapEnlarger
+from synthgen.detectors.common.anomaly_maps import MapEnlarger
+from synthgen.detectors.common.backbone import Backbone
+from synthgen.detectors.common.coreset import greedy_coreset
+from synthgen.detectors.common.feature_detector import FeatureDetector
+from synthgen.detectors.common.features import Features, neighbourhood_patches
 from synthgen.streams import Stream
 
 BANK_TOGETHER = 4096

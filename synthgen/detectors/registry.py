@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from synthgen.detectors.backbone import BackboneName, load_backbone
 from synthgen.detectors.base import Detector
-from synthgen.detectors.feature_detector import FeatureDetector
-from synthgen.detectors.files import BACKBONE, read_record, read_state
+from synthgen.detectors.common.backbone import BackboneName, load_backbone
+from synthgen.detectors.common.feature_detector import FeatureDetector
+from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
 from synthgen.detectors.simplenet import Simplenet
@@ -42,6 +42,15 @@ def make_detector(
     if issubclass(detector, FeatureDetector):
         return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
     return detector(settings, torch.device(device))
+
+
+def save_detector(detector: Detector, directory: Path) -> None:
+    """Write a detector with its backbone, where it has one, for `load_detector`.
+
+    Whenever it is interrupted, the directory is either whole or seen not to be. Raises RunError before it was
+    fitted, and where the directory cannot be written.
+    """
+    write_detector(directory, detector.method, detector.settings, detector.backbone, detector.state)
 
 
 def load_detector(directory: Path, device: str) -> Detector:

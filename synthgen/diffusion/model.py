@@ -14,7 +14,6 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
-from synthgen.diffusion.memory import is_out_of_memory
 from synthgen.diffusion.model_files import model_directory, read_facts, scheduler_config
 from synthgen.diffusion.network_files import read_network
 from synthgen.diffusion.packing import packed, unpacked
@@ -31,11 +30,12 @@ from synthgen.diffusion.sampler import (
 )
 from synthgen.diffusion.sampling import Sampling
 from synthgen.diffusion.schedule import Schedule, schedule_from_config
-from synthgen.diffusion.training_images import from_network, to_network
+from synthgen.diffusion.tensors import from_network, to_network
 from synthgen.errors import InputError, RunError
-from synthgen.scene import Pixels
+from synthgen.images.pixels import Pixels
+from synthgen.runtime.memory import is_out_of_memory
+from synthgen.runtime.threads import one_torch_thread
 from synthgen.streams import Stream
-from synthgen.threads import one_torch_thread
 
 STEPS = {"ancestral": ancestral_step, "ddim": ddim_step}
 
@@ -71,6 +71,16 @@ class DiffusionModel:
         self._output_kind = OutputKind.from_config(self._config)
         self._schedule = lru_cache(maxsize=8)(lambda steps: schedule_from_config(self._config, steps))
         self._unet = self._load()
+
+    @property
+    def side(self) -> int:
+        """Side of the square images, pixels."""
+        return self.facts.size
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.facts.channels
 
     def whole(self, requests: Sequence[Whole], sampling: Sampling) -> list[Pixels]:
         """Make images (S, S, C) uint8 from noise, with SDAS's strength (RealNet, CVPR 2024, eq. 4)."""

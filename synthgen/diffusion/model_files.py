@@ -59,6 +59,11 @@ class PinnedModel(BaseModel):
     sha256: str
     facts: ModelFacts
 
+    @property
+    def side(self) -> int:
+        """Side of the square images that the model makes, pixels."""
+        return self.facts.size
+
 
 def model_directory(name: str) -> Path:
     """Where a model lies that a recipe names: ``builtin`` is installed with the package."""

@@ -10,9 +10,9 @@ import torch
 from diffusers import UNet2DModel
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from synthgen.diffusion.memory import is_out_of_memory
 from synthgen.diffusion.model_files import read_object
 from synthgen.errors import InputError
+from synthgen.runtime.memory import is_out_of_memory
 
 CONFIG = "config.json"
 

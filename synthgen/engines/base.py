@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from synthgen.plan import Plan
+from synthgen.plan.plan import Plan
 from synthgen.shards.mark import Mark
 
 

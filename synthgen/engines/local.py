@@ -1,35 +1,22 @@
 """The local engine: this machine's cores, one process each, every process makes whole shards."""
 
-import gc
-import multiprocessing
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 from synthgen.engines.base import Engine, Progress
-from synthgen.errors import RunError, SynthgenError, out_of_memory
-from synthgen.pipeline import BATCH_SIZE, Pipeline
-from synthgen.plan import Plan
-from synthgen.recipe import Recipe
-from synthgen.shards.directory import OutputDirectory, explained
-from synthgen.shards.writer import write_shard
+from synthgen.engines.worker import Failure, _work
+from synthgen.errors import RunError
+from synthgen.pipeline.pipeline import BATCH_SIZE
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.devices import gpu_count
+from synthgen.runtime.processes import process_context
+from synthgen.storage.output import OutputDirectory
 
 STOP_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a worker could not make a shard."""
-
-    kind: type[SynthgenError]
-    message: str
 
 
 class LocalEngine(Engine):
@@ -97,94 +84,15 @@ def start_importing(recipe: Recipe) -> None:
     process_context(_needed(recipe))
 
 
-def process_context(modules: Sequence[str]) -> ForkServerContext | SpawnContext:
-    """How processes start: forked off a server that has imported, once, the modules that all of them need."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
-    _start_server()
-    return context
-
-
 def _needed(recipe: Recipe) -> list[str]:
     heavy = {name for synthesizer in recipe.synthesizers for name in synthesizer.imports}
     return [__name__, *sorted(heavy)]
-
-
-def _start_server() -> None:
-    """Start the server deaf to Ctrl-C, which reaches the whole group: imports would answer by a traceback."""
-    resource_tracker.ensure_running()  # first, because it ends by letting Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], batch_size: int) -> None:
-    """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
-    # Ctrl-C reaches the whole group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    one_thread()
-    try:
-        with explained(url):
-            pipeline, directory = (
-                Pipeline(plan, chosen_device(*turn, plan.recipe), batch_size),
-                OutputDirectory(url),
-            )
-            # Samples make no cycles: what was imported need not be searched for them over and over.
-            gc.freeze()
-            while (shard := connection.recv()) is not None:
-                mark = write_shard(
-                    directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
-                )
-                connection.send(Progress(finished=mark))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        sys.exit(1)
-    except SynthgenError as error:
-        connection.send(Failure(type(error), str(error)))
-    except Exception as error:
-        if os.environ.get("SYNTHGEN_DEBUG"):
-            traceback.print_exc()
-        told = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
-        connection.send(Failure(RunError, str(told)))
-
-
-def chosen_device(device: str, number: int, recipe: Recipe) -> str:
-    """The device of one worker; GPUs are looked for only where a method has use for torch."""
-    uses_torch = any("torch" in each.imports for each in recipe.synthesizers)
-    return torch_device(device, number) if uses_torch else "cpu"
-
-
-def torch_device(device: str, number: int) -> str:
-    """Where a worker's torch runs: the GPUs in turn, if there are any and ``device`` is not ``cpu``."""
-    gpus = 0 if device == "cpu" else gpu_count()
-    return f"cuda:{number % gpus}" if gpus else "cpu"
 
 
 def _default_workers(recipe: Recipe, device: str) -> int:
     networks = any(each.runs_network for each in recipe.synthesizers)
     gpus = gpu_count() if networks and device != "cpu" else 0
     return gpus or len(os.sched_getaffinity(0))
-
-
-def gpu_count() -> int:
-    """How many GPUs torch finds."""
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def one_thread() -> None:
-    """Keep this process to one core: the processes share the cores, threads would fight over them."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["MKL_NUM_THREADS"] = "1"
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
 
 
 def _cause_of_death(process: BaseProcess) -> str:

@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 from synthgen.errors import InputError
-from synthgen.evaluation.dataset import LabelledDataset, Pictures, TestImage, TestSet
-from synthgen.evaluation.shard_dataset import ShardDataset
-from synthgen.shards.reader import PLAN_NAME
+from synthgen.evaluation.labelled_shards import ShardDataset
+from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestImage, TestSet
+from synthgen.shards.numbering import PLAN_NAME
 from synthgen.sources import BtadSource, MpddSource, MvtecSource, Source, VisaSource
-from synthgen.sources.files import Root
 from synthgen.sources.visa import SPLIT_FILE
+from synthgen.storage.root import Root
 
 Layout = Literal["mvtec", "mpdd", "btad", "visa", "shards"]
 FolderLayout = Literal["mvtec", "mpdd", "btad"]

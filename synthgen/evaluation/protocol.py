@@ -13,13 +13,13 @@ import numpy.typing as npt
 from torch import Tensor
 
 from synthgen.errors import InputError, RunError
-from synthgen.evaluation.dataset import TestSet, to_tensor
-from synthgen.evaluation.metrics import image_metrics, pixel_metrics
-from synthgen.evaluation.pixels import LabelledMaps, Mask
-from synthgen.evaluation.uncertainty import Estimate
-from synthgen.images import Pixels
+from synthgen.evaluation.metrics.bootstrap import Estimate
+from synthgen.evaluation.metrics.pixels import LabelledMaps, Mask
+from synthgen.evaluation.metrics.summary import image_metrics, pixel_metrics
+from synthgen.evaluation.test_set import TestSet, to_tensor
+from synthgen.images.pixels import Pixels
+from synthgen.sources.survey import Progress
 from synthgen.streams import Stream
-from synthgen.survey import Progress
 
 BATCH = 8
 """Images scored together, and decoded images kept at a time."""

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from synthgen.evaluation.kinds import AUPRO_LIMIT, Kind
+from synthgen.evaluation.defect_types import AUPRO_LIMIT, Kind
+from synthgen.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Estimate, Spread, spread
 from synthgen.evaluation.protocol import Measured
-from synthgen.evaluation.uncertainty import LEVEL, RESAMPLES, Estimate, Spread, spread
-from synthgen.shards.directory import OutputDirectory, explained
+from synthgen.storage.output import OutputDirectory, explained
 
 REPORT_VERSION = 1
 

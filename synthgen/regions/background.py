@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.scene import Pixels
+from synthgen.images.pixels import Pixels
 
 _FIT_SIDE = 48
 """Light falls off slowly, so its surface is fitted on a small copy of the image."""

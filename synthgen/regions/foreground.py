@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from synthgen.errors import InputError
+from synthgen.images.pixels import Pixels
 from synthgen.regions.foreground_decision import decide
 from synthgen.regions.foreground_rule import ForegroundRule, Segmentation, apply
-from synthgen.scene import Pixels
 
 __all__ = [
     "ForegroundChoice",
@@ -93,7 +93,8 @@ def resolve(choice: ForegroundChoice, category: str, images: Sequence[Pixels]) -
 
 
 def _published(dataset: str, category: str) -> ForegroundRule:
-    from synthgen.recipe_file import read_model, shipped_dir
+    from synthgen.config.reader import read_model
+    from synthgen.config.shipped import shipped_dir
 
     files = {path.stem: path for path in (shipped_dir() / "foreground").glob("*.yaml")}
     if dataset not in files:

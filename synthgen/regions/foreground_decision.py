@@ -11,11 +11,12 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from synthgen.images.pixels import Pixels
 from synthgen.regions.background import border
 from synthgen.regions.foreground_rule import Channel, ForegroundRule, Segmentation, channel_of, segment
-from synthgen.scene import Pixels
 
-MAX_IMAGES = 16
+DECISION_IMAGES = 16
+"""How many images of a category the decision looks at."""
 _WORKING_SIDE = 256
 _AGREEING_IMAGES = 0.8
 """Share of the images on which a candidate must hold."""
@@ -100,7 +101,7 @@ def decide(images: Sequence[Pixels]) -> ForegroundRule:
 
     Where no segmentation holds on nearly all of them the answer is ``texture``: everything is foreground.
     """
-    working = [_working_copy(image) for image in images[:MAX_IMAGES]]
+    working = [_working_copy(image) for image in images[:DECISION_IMAGES]]
     trials = [_try(candidate, working) for candidate in _candidates(working)]
     holding = [trial for trial in trials if trial.agreeing >= _AGREEING_IMAGES]
     if not holding:

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.images.pixels import Pixels
 from synthgen.regions.background import border_likeness, flattened
-from synthgen.scene import Pixels, SceneKind
+from synthgen.scene import SceneKind
 
 Channel = Literal["grey", "red", "green", "blue", "saturation", "flattened", "border-likeness"]
 _Step = Callable[..., Any]

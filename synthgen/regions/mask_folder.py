@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from synthgen.errors import InputError
-from synthgen.sources.files import Root
+from synthgen.storage.root import Root
 
 
 def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:

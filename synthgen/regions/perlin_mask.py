@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from synthgen.ranges import DegreesRange, PositiveRange
+from synthgen.config.ranges import DegreesRange, PositiveRange
+from synthgen.images.pixels import Pixels
 from synthgen.regions.perlin import Classic, FieldValues, Lattice, classic_field, lattice_fields
-from synthgen.scene import Pixels
+from synthgen.runtime.threads import one_torch_thread
 from synthgen.streams import Stream
-from synthgen.threads import one_torch_thread
 
 Combination = Literal["single", "union", "intersection"]
 COMBINATIONS: tuple[Combination, ...] = ("single", "union", "intersection")

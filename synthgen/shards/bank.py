@@ -16,16 +16,16 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from synthgen.errors import InputError, RunError
-from synthgen.images import Pixels, decode
-from synthgen.library import PlanLibrary
-from synthgen.order import ImageOrder
-from synthgen.plan import Plan
+from synthgen.images.decode import decode
+from synthgen.images.pixels import Pixels
+from synthgen.plan.image_order import ImageOrder, drawn_from
+from synthgen.plan.plan import Plan
 from synthgen.sample import Facts
-from synthgen.shards.byte_ranges import ByteRanges
-from synthgen.shards.directory import OutputDirectory
 from synthgen.shards.mark import Mark, read_mark
-from synthgen.shards.pinned_bank import PinnedBank
 from synthgen.shards.reader import open_directory, read_plan
+from synthgen.storage.byte_ranges import ByteRanges
+from synthgen.storage.output import OutputDirectory
+from synthgen.synthesizers.ingredients import PinnedBank
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,15 @@ class Bank:
                 f"{', '.join(self._members)}{advice}"
             )
         return self._members[category]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the plan that made the bank."""
+        return self.pinned.fingerprint
+
+    def strength(self, index: int) -> float:
+        """The strength that one image was made with. Raises as ``read`` does."""
+        return self.facts(index).strength
 
     def facts(self, index: int) -> Facts:
         """The facts of one image alone, without decoding it. Raises as ``read`` does."""
@@ -199,7 +208,7 @@ def _shard(url: str, mark: Mark, image_format: str) -> _Shard:
 
 def _members(url: str, plan: Plan, shards: Sequence[_Shard]) -> dict[str, "array[int]"]:
     """The indices of each category's images, as the bank's own plan chooses them."""
-    order = ImageOrder(plan.recipe, PlanLibrary(plan).drawn_from)
+    order = ImageOrder(plan.recipe, drawn_from(plan))
     members: dict[str, array[int]] = {}
     for shard in shards:
         categories = [order.image(index).category for index in shard.indices]

@@ -7,8 +7,8 @@ from itertools import pairwise
 from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin
 
-from synthgen.plan import Plan
-from synthgen.recipe_file import dump_recipe
+from synthgen.plan.plan import Plan
+from synthgen.recipe.files import dump_recipe
 from synthgen.sample import FORMAT_VERSION, Facts
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader_code import reader_code

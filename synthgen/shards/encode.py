@@ -1,8 +1,8 @@
 """A sample as the members of a shard: extension → bytes."""
 
-from synthgen import png
-from synthgen.images import encode_jpeg, encode_webp
-from synthgen.recipe import Output
+from synthgen.images import png
+from synthgen.images.encode import encode_jpeg, encode_webp
+from synthgen.recipe.recipe import Output
 from synthgen.sample import Sample
 
 

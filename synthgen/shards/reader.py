@@ -11,14 +11,13 @@ from typing import IO, Any, cast
 from pydantic import ValidationError
 
 from synthgen.errors import InputError
-from synthgen.images import MAX_BYTES
-from synthgen.plan import Plan
+from synthgen.images.decode import MAX_BYTES
+from synthgen.plan.plan import Plan
 from synthgen.sample import sample_key
-from synthgen.shards.directory import OutputDirectory
 from synthgen.shards.mark import Mark, read_mark, shard_name
-from synthgen.shards.writer import shard_count
+from synthgen.shards.numbering import PLAN_NAME, shard_count
+from synthgen.storage.output import OutputDirectory
 
-PLAN_NAME = "plan.json"
 READ_AHEAD = 1 << 15
 
 

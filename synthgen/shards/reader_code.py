@@ -1,6 +1,6 @@
 """Code to copy: three ways to read a directory of shards."""
 
-from synthgen.plan import Plan
+from synthgen.plan.plan import Plan
 from synthgen.shards.mark import Mark
 
 

@@ -9,17 +9,16 @@ from os import PathLike
 from typing import IO, Any
 
 from synthgen.errors import InputError
-from synthgen.freezing import fingerprint
-from synthgen.plan import Plan
+from synthgen.plan.plan import Plan, fingerprint
 from synthgen.sample import FORMAT_VERSION, Facts, sample_key
 from synthgen.shards.card import manifest, timm_info
-from synthgen.shards.directory import PARTIAL_SUFFIX, OutputDirectory
 from synthgen.shards.encode import extensions
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
-from synthgen.shards.reader import PLAN_NAME, RawSample, open_directory, open_shard, read_plan, samples_in
-from synthgen.shards.sample_checks import NormalOf, SampleChecks
+from synthgen.shards.numbering import PLAN_NAME, shard_count, shard_indices
+from synthgen.shards.reader import RawSample, open_directory, open_shard, read_plan, samples_in
 from synthgen.shards.statistics import ShardStatistics
-from synthgen.shards.writer import shard_count, shard_indices
+from synthgen.shards.verify_sample import NormalOf, SampleChecks
+from synthgen.storage.output import PARTIAL_SUFFIX, OutputDirectory
 
 MOST_LISTED = 100
 MANIFEST, TIMM_INFO, README, RECIPE = "manifest.json", "_info.json", "README.md", "recipe.yaml"

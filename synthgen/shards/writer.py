@@ -2,34 +2,22 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
 from itertools import islice
 
-from synthgen.pipeline import Pipeline
-from synthgen.plan import Plan
-from synthgen.recipe import Output
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Output
+from synthgen.runtime.versions import versions
 from synthgen.sample import FORMAT_VERSION, Facts, Sample
 from synthgen.shards import tar
-from synthgen.shards.directory import OutputDirectory, start_writing_back
 from synthgen.shards.encode import encode, extensions
 from synthgen.shards.mark import Mark, mark_name, shard_name
+from synthgen.shards.numbering import shard_indices
 from synthgen.shards.statistics import ShardStatistics
+from synthgen.storage.output import OutputDirectory, start_writing_back
 
 SAMPLES_PER_BLOCK = 16
 WRITE_BACK_BYTES = 8 * 1024 * 1024
-
-
-def shard_count(plan: Plan) -> int:
-    """How many shards a plan has."""
-    return -(-plan.recipe.count // plan.recipe.output.shard_size)
-
-
-def shard_indices(plan: Plan, shard: int) -> range:
-    """The indices of the samples in a shard."""
-    size = plan.recipe.output.shard_size
-    return range(shard * size, min((shard + 1) * size, plan.recipe.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +51,17 @@ def block(samples: Iterable[Sample], output: Output) -> Block:
 
 
 def write_shard(
-    directory: OutputDirectory, pipeline: Pipeline, shard: int, made: Callable[[int], None]
+    directory: OutputDirectory,
+    plan: Plan,
+    shard: int,
+    samples: Iterator[Sample],
+    made: Callable[[int], None],
 ) -> Mark:
-    """Make and write one shard and its mark; ``made`` is told the number of samples since its last call."""
-    plan = pipeline.plan
-    samples = pipeline.samples(shard_indices(plan, shard))
+    """Write one shard out of its samples, and its mark.
+
+    ``samples`` are those of `shard_indices`, in their order; ``made`` is called with the number of samples
+    since its last call.
+    """
 
     def blocks() -> Iterator[Block]:
         while some := list(islice(samples, SAMPLES_PER_BLOCK)):
@@ -114,16 +108,3 @@ def write_blocks(directory: OutputDirectory, plan: Plan, shard: int, blocks: Ite
     directory.write(mark_name(shard), mark.model_dump_json().encode())
     directory.sync()
     return mark
-
-
-@cache
-def versions() -> dict[str, str]:
-    """The versions of what decides the bytes, and the kind of processor."""
-    import platform
-
-    packages = ("synthgen", "torch", "numpy", "opencv-python-headless", "pillow", "isal")
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        **{package: version(package) for package in packages},
-    }

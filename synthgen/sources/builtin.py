@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from synthgen.images import Decoded, decode
+from synthgen.images.decode import decode
+from synthgen.images.pixels import Decoded
 from synthgen.sources.base import Entry, Source
 
 Photograph = Literal[

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Entry, Source
-from synthgen.sources.files import Root
+from synthgen.storage.root import Root
 
 
 def _valid_glob(pattern: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from synthgen.sources.categories import CategorySource
+from synthgen.sources.category_folders import CategorySource
 
 
 class MpddSource(CategorySource):

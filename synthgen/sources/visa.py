@@ -8,7 +8,7 @@ from pydantic import Field
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Entry, Source
-from synthgen.sources.files import Root, chosen
+from synthgen.storage.root import Root, chosen
 
 SPLIT_FILE = "split_csv/1cls.csv"
 

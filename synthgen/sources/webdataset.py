@@ -9,9 +9,9 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from synthgen.errors import InputError
-from synthgen.images import MAX_BYTES
+from synthgen.images.decode import MAX_BYTES
 from synthgen.sources.base import Entry, Source
-from synthgen.sources.files import IMAGE_SUFFIXES, Root, require_text
+from synthgen.storage.root import IMAGE_SUFFIXES, Root, require_text
 
 MAX_SHARDS = 100_000
 _NORMAL = b"0"

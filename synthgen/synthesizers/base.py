@@ -2,17 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.config.ranges import PositiveShareRange, Share
 from synthgen.defect import Composite, Defect, composite, full_frame
-from synthgen.ranges import PositiveShareRange, Share
 from synthgen.scene import Scene
 from synthgen.streams import Stream
-
-if TYPE_CHECKING:
-    from synthgen.plan import Plan
+from synthgen.synthesizers.ingredients import Ingredients
 
 
 class Params(BaseModel):
@@ -78,8 +76,15 @@ class Synthesizer(BaseModel, Generic[P]):
         """Whether the method takes pixels of another image of the same product."""
         return False
 
-    def check(self, plan: "Plan") -> None:
+    def check(self, ingredients: Ingredients) -> None:
         """Raise InputError where the method cannot serve the plan's images."""
+
+    def pinned(self, ingredients: Ingredients) -> dict[str, Any]:
+        """The fields as JSON values, with what was pinned in place of what they name.
+
+        Two plans whose synthesizers are pinned alike make the same defects, wherever their files lie.
+        """
+        return self.model_dump(mode="json")
 
     @abstractmethod
     def draw(self, stream: Stream, scene: Scene) -> P:

@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 
+from synthgen.config.ranges import PositiveRange, PositiveShareRange, Share
 from synthgen.defect import Defect
-from synthgen.ranges import PositiveRange, PositiveShareRange, Share
 from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
-from synthgen.synthesizers.patch import opacity
-from synthgen.synthesizers.placing import Box, patch_size, place
+from synthgen.synthesizers.common.boxes import Box, patch_size, place
+from synthgen.synthesizers.common.patch import opacity
 
 
 class CutoutParams(Params):

@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from synthgen.scene import Pixels
-from synthgen.synthesizers.patch import AreaPatchSynthesizer
+from synthgen.images.pixels import Pixels
+from synthgen.synthesizers.common.patch import AreaPatchSynthesizer
 
 
 class CutPaste(AreaPatchSynthesizer):

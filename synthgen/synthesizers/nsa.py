@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.config.ranges import Positive, PositiveRange, PositiveShareRange, Share
 from synthgen.defect import Defect
-from synthgen.ranges import Positive, PositiveRange, PositiveShareRange, Share
-from synthgen.scene import Pixels, Scene, SceneKind
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene, SceneKind
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
-from synthgen.synthesizers.change import changed
-from synthgen.synthesizers.patch import other_image
-from synthgen.synthesizers.placing import Box, place
+from synthgen.synthesizers.common.boxes import Box, place
+from synthgen.synthesizers.common.change import changed
+from synthgen.synthesizers.common.patch import other_image
 
 MIN_SIDE = 7
 """Least side of a patch, in pixels: after losing a pixel at the image's borders, OpenCV needs 5."""

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from synthgen.ranges import Share
-from synthgen.scene import Pixels, Scene
+from synthgen.config.ranges import Share
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.colour import Jitter
-from synthgen.synthesizers.perlin import PerlinParams, PerlinSynthesizer
+from synthgen.synthesizers.common.jitter import Jitter
+from synthgen.synthesizers.common.perlin import PerlinParams, PerlinSynthesizer
 
 Cells = Annotated[int, Field(ge=1, le=64)]
 

@@ -4,16 +4,18 @@ DRAEM also turns the normal image itself in 3 of 10 cases; here the normal image
 the pair of normal and anomalous image is part of the result.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from synthgen.scene import Pixels, Scene
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.augmenters import Augmentation, Toned, draw_augmentations
-from synthgen.synthesizers.perlin import PerlinParams, PerlinSynthesizer
+from synthgen.synthesizers.common.augmenters import Augmentation, Toned, draw_augmentations
+from synthgen.synthesizers.common.perlin import PerlinParams, PerlinSynthesizer
+from synthgen.synthesizers.ingredients import Ingredients
 
 
 class PerlinTextureParams(PerlinParams):
@@ -41,6 +43,11 @@ class PerlinTexture(PerlinSynthesizer[PerlinTextureParams]):
     def collections(self) -> set[str]:
         """The one collection."""
         return {self.textures}
+
+    def pinned(self, ingredients: Ingredients) -> dict[str, Any]:
+        """The fields, with the hashes of the textures."""
+        hashes = [file.sha256 for file in ingredients.textures[self.textures]]
+        return super().pinned(ingredients) | {"textures": hashes}
 
     def draw(self, stream: Stream, scene: Scene) -> PerlinTextureParams:
         """Take every random decision: mask, texture, augmenters, opacity."""

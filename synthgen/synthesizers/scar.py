@@ -4,10 +4,11 @@ from typing import Literal
 
 import numpy as np
 
-from synthgen.ranges import DegreesRange, PositiveRange
-from synthgen.scene import Pixels, Scene
+from synthgen.config.ranges import DegreesRange, PositiveRange
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.patch import PatchSynthesizer
+from synthgen.synthesizers.common.patch import PatchSynthesizer
 
 
 class Scar(PatchSynthesizer):

@@ -4,18 +4,19 @@ A = (1 - M) I + delta M P + (1 - delta) M I, with P out of the model, live or fr
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthgen.config.ranges import PositiveShareRange
 from synthgen.defect import Defect
 from synthgen.errors import InputError
-from synthgen.ranges import PositiveShareRange
+from synthgen.images.pixels import Pixels
 from synthgen.regions.perlin_mask import AnyPerlinShape, LatticeShape, PerlinMask, perlin_masks
-from synthgen.scene import Pixels, Scene
+from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.diffusing import (
+from synthgen.synthesizers.common.diffusion import (
     DiffusionParams,
     DiffusionSynthesizer,
     Generation,
@@ -24,10 +25,8 @@ from synthgen.synthesizers.diffusing import (
     shown_in,
     through,
 )
+from synthgen.synthesizers.ingredients import Ingredients
 from synthgen.synthesizers.sdas_image import generated
-
-if TYPE_CHECKING:
-    from synthgen.plan import Plan
 
 
 class BankPicture(BaseModel):
@@ -76,22 +75,29 @@ class Sdas(DiffusionSynthesizer[SdasParams]):
         """The bank, where there is one."""
         return {self.bank} if self.bank else set()
 
-    def check(self, plan: "Plan") -> None:
+    def check(self, ingredients: Ingredients) -> None:
         """Raise InputError where the model or the bank cannot serve the plan's images."""
-        super().check(plan)
+        super().check(ingredients)
         for name in self.banks():
-            self._check_bank(name, plan)
+            self._check_bank(name, ingredients)
 
-    def _check_bank(self, name: str, plan: "Plan") -> None:
-        bank, (height, width) = plan.banks[name], plan.preparation.size
+    def pinned(self, ingredients: Ingredients) -> dict[str, Any]:
+        """The fields, with what was pinned of the model and the bank."""
+        data = super().pinned(ingredients)
+        if self.bank:
+            data["bank"] = ingredients.banks[self.bank].model_dump(mode="json")
+        return data
+
+    def _check_bank(self, name: str, ingredients: Ingredients) -> None:
+        bank, (height, width) = ingredients.banks[name], ingredients.preparation.size
         if self.fit == "patch" or (self.fit == "exact" and bank.size != (height, width)):
             raise InputError(
                 f"sdas: the bank {name} has images of {bank.size[1]} x {bank.size[0]} pixels and the samples "
                 f"have {width} x {height}; a bank meets them with fit: exact, or resized"
             )
-        if bank.channels == 1 and plan.preparation.channels == 3:
+        if bank.channels == 1 and ingredients.preparation.channels == 3:
             raise InputError(f"sdas: the bank {name} has grey images, and the source's are in colour")
-        missing = {image.category for image in plan.images} - set(bank.categories)
+        missing = ingredients.categories - set(bank.categories)
         if missing:
             raise InputError(
                 f"sdas: the bank {name} has images of {', '.join(bank.categories)}, and none of "
@@ -112,7 +118,7 @@ class Sdas(DiffusionSynthesizer[SdasParams]):
         bank = scene.library.bank(self.bank)
         members = bank.members(scene.category)
         index = members[stream.integer(0, len(members) - 1)]
-        return BankPicture(bank=bank.pinned.fingerprint, index=index, s=bank.facts(index).strength)
+        return BankPicture(bank=bank.fingerprint, index=index, s=bank.strength(index))
 
     @classmethod
     def make(cls, scenes: Sequence[Scene], params: Sequence[SdasParams], device: str) -> Iterable[Defect]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from synthgen.defect import Defect
 from synthgen.diffusion.sampling import Sampling
-from synthgen.scene import Pixels, Scene
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.diffusing import (
+from synthgen.synthesizers.common.diffusion import (
     DiffusionParams,
     DiffusionSynthesizer,
     Generation,

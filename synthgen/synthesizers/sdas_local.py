@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import field_validator
 
+from synthgen.config.ranges import NonNegative, PositiveShare, StrengthRange
 from synthgen.defect import Defect
 from synthgen.diffusion.sampling import Sampling
-from synthgen.ranges import NonNegative, PositiveShare, StrengthRange
+from synthgen.images.pixels import Pixels
 from synthgen.regions.perlin_mask import AnyPerlinShape, LatticeShape, PerlinMask, perlin_masks
-from synthgen.scene import Pixels, Scene
+from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.change import changed
-from synthgen.synthesizers.diffusing import (
+from synthgen.synthesizers.common.boxes import Box
+from synthgen.synthesizers.common.change import changed
+from synthgen.synthesizers.common.diffusion import (
     DiffusionParams,
     DiffusionSynthesizer,
     Generation,
@@ -29,7 +31,6 @@ from synthgen.synthesizers.diffusing import (
     seen_by,
     through,
 )
-from synthgen.synthesizers.placing import Box
 
 Weights = npt.NDArray[np.float32]
 
@@ -171,8 +172,8 @@ def _grown(
     from synthgen.diffusion.model import Inside
 
     model = drafts[0].scene.library.model(model_sha256, device)
-    size = model.facts.size
-    originals = [seen_by(draft.params.window, draft.scene, model.facts.channels, size) for draft in drafts]
+    size = model.side
+    originals = [seen_by(draft.params.window, draft.scene, model.channels, size) for draft in drafts]
     requests = [
         Inside(
             draft.picture.noise_seed,

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.scene import Pixels
-from synthgen.synthesizers.patch import AreaPatchSynthesizer
+from synthgen.images.pixels import Pixels
+from synthgen.synthesizers.common.patch import AreaPatchSynthesizer
 
 SIGMA = 0.5
 

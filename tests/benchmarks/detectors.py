@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from synthgen.detectors.patchcore import Patchcore
-from synthgen.detectors.registry import load_detector, make_detector
-from synthgen.evaluation.dataset import NormalPictures, Pictures, square, to_tensor
+from synthgen.detectors.registry import load_detector, make_detector, save_detector
 from synthgen.evaluation.protocol import Predictions, Truth, measure
-from synthgen.images import decode
+from synthgen.evaluation.test_set import NormalPictures, Pictures, square, to_tensor
+from synthgen.images.decode import decode
 from synthgen.sources import BuiltinSource
-from synthgen.sources.detect import source_for
+from synthgen.sources.recognise import source_for
 from synthgen.streams import Stream
 from tests.benchmarks.machine import describe
 
@@ -100,7 +100,7 @@ def scoring_with_a_large_bank() -> Sequence[float]:
     assert isinstance(detector, Patchcore)
     detector.restore({"bank": torch.from_numpy(Stream(0, 0, "bank").gaussian((BANK, CHANNELS)))})
     with tempfile.TemporaryDirectory() as directory:
-        detector.save(Path(directory))
+        save_detector(detector, Path(directory))
         del detector
         loaded = load_detector(Path(directory), "cpu")
     return [_seconds_an_image(loaded.predict, next(Crops(8).batches(8)))]

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from synthgen.diffusion.model import DiffusionModel
-from synthgen.diffusion.presets import PRESETS, PresetName
-from synthgen.engines.local import one_thread
+from synthgen.diffusion.training.presets import PRESETS, PresetName
+from synthgen.runtime.processes import one_thread
 from tests.benchmarks.machine import describe
 from tests.benchmarks.networks import (
     MATRIX_SIDE,

@@ -96,7 +96,7 @@ class Encoding:
 
 def encode_worker(work: Encoding, ready: Any, results: Any) -> None:
     """Keep some samples in memory, then encode them over and over into a tar."""
-    from synthgen.engines.local import one_thread
+    from synthgen.runtime.processes import one_thread
 
     one_thread()
     samples = list(pipeline(work.source, work.method).samples(range(IN_MEMORY)))
@@ -124,8 +124,8 @@ def opencv_members(sample: Any, image_format: str) -> Members:
 
 def synthgen_members(sample: Any, image_format: str) -> Members:
     """The image and the mask by synthgen's encoder, every one as if it were the only one."""
-    from synthgen import png
-    from synthgen.images import encode_jpeg
+    from synthgen.images import png
+    from synthgen.images.encode import encode_jpeg
 
     image = encode_jpeg(sample.image, 95) if image_format == "jpg" else png.encode(sample.image)
     return {image_format: image, "mask.png": png.encode_mask(sample.mask)}
@@ -152,7 +152,7 @@ def generate_rate(options: argparse.Namespace, method: str, image_format: str) -
 
 def print_synthesis(options: argparse.Namespace) -> None:
     """Synthesis with its judge on one core, and what else a written sample costs."""
-    from synthgen.engines.local import one_thread
+    from synthgen.runtime.processes import one_thread
 
     one_thread()
     columns = f"{'synthesis + judge':>18} {'synthesis':>12} {'encode':>9} {'the rest':>9}  (ms a sample)"
@@ -180,10 +180,10 @@ def timed_samples(source: str | None, method: str, count: int = 1000) -> float:
 
 def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[float, float, float]:
     """Seconds a sample of a whole shard: in all, in synthesis, in encoding images and masks."""
-    from synthgen import pipeline as pipeline_module
+    from synthgen.engines.worker import make_shard
+    from synthgen.pipeline import pipeline as pipeline_module
     from synthgen.shards import encode as encode_module
-    from synthgen.shards.directory import OutputDirectory
-    from synthgen.shards.writer import write_shard
+    from synthgen.storage.output import OutputDirectory
     from synthgen.synthesizers import METHODS as CLASSES
 
     made, clock, kind = pipeline(source, method, count), Clock(), CLASSES[method]
@@ -201,7 +201,7 @@ def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[flo
         for place, name, timed in parts:
             stack.enter_context(patch.object(place, name, timed))
         start = time.perf_counter()
-        write_shard(OutputDirectory(folder), made, 0, lambda _: None)
+        make_shard(OutputDirectory(folder), made, 0, lambda _: None)
         total = time.perf_counter() - start
     return total / count, clock.seconds["synthesis"] / count, clock.seconds["encode"] / count
 
@@ -227,10 +227,10 @@ class Clock:
 
 def pipeline(source: str | None, method: str, count: int = 1000) -> Any:
     """The pipeline of a shipped recipe."""
-    from synthgen.freezing import freeze
-    from synthgen.pipeline import Pipeline
-    from synthgen.recipe_file import load_recipe
-    from synthgen.sources.detect import source_for
+    from synthgen.pipeline.freeze import freeze
+    from synthgen.pipeline.pipeline import Pipeline
+    from synthgen.recipe.files import load_recipe
+    from synthgen.sources.recognise import source_for
 
     recipe = load_recipe(method, [f"count={count}", built_in()])
     if source:

@@ -13,10 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from synthgen.diffusion.model import DiffusionModel, Whole
 from synthgen.diffusion.model_files import ModelFacts, write_model
-from synthgen.diffusion.network import new_network, new_scheduler
-from synthgen.diffusion.presets import PresetName
 from synthgen.diffusion.sampling import Sampling
-from synthgen.diffusion.settings import TrainingSettings
+from synthgen.diffusion.training.network import new_network, new_scheduler
+from synthgen.diffusion.training.presets import PresetName
+from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.errors import RunError
 
 STEPS = 20

@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from synthgen import png
+from synthgen.images import png
 from synthgen.sources.builtin import BuiltinSource
 from tests.benchmarks.http_load import (
     Connections,
@@ -203,7 +203,7 @@ def asked(images: Sequence[bytes], number: int, recipe: dict[str, object]) -> by
 
 def pictures() -> list[bytes]:
     """PNGs of 256 x 256 crops of the coffee cup and the cat."""
-    from synthgen.images import decode
+    from synthgen.images.decode import decode
 
     source = BuiltinSource.model_validate({"categories": ["coffee", "cat"]})
     whole = [np.asarray(decode(source.read(entry.path)), np.uint8) for entry in source.entries()]

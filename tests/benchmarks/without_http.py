@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import synthgen
-from server.making.forms import formed
-from server.making.jobs import Form, Uploaded
-from server.making.plans import Plans
 from server.settings import Settings
-from synthgen.engines.local import one_thread
-from synthgen.pipeline import Pipeline, complete
-from synthgen.recipe import Recipe
-from synthgen.recipe_file import load_recipe
-from synthgen.shards.directory import OutputDirectory
-from synthgen.shards.writer import write_shard
+from server.workers.encoding import formed
+from server.workers.jobs import Form, Uploaded
+from server.workers.pipelines import Plans
+from synthgen.engines.worker import make_shard
+from synthgen.pipeline.pipeline import Pipeline, complete
+from synthgen.recipe.files import load_recipe
+from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.processes import one_thread
 from synthgen.sources.uploads import UploadSource
+from synthgen.storage.output import OutputDirectory
 
 
 def at_once(work: Callable[[float], int], seconds: float) -> float:
@@ -78,7 +78,7 @@ def shards_without_http(folder: Path, until: float) -> int:
     out.create()
     for shard in range(10**6):
         try:
-            write_shard(out, pipeline, shard, count)
+            make_shard(out, pipeline, shard, count)
         except TimeoutError:
             return made
     return made

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from synthgen.detectors.backbone import load_backbone
 from synthgen.detectors.base import Detector
-from synthgen.detectors.features import FeatureExtractor
-from synthgen.detectors.maps import MapEnlarger
-from synthgen.detectors.registry import DETECTORS, load_detector, make_detector
+from synthgen.detectors.common.anomaly_maps import MapEnlarger
+from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.features import FeatureExtractor
+from synthgen.detectors.registry import DETECTORS, load_detector, make_detector, save_detector
 from synthgen.errors import InputError, RunError, SynthgenError
 from tests.detectors.images import SIZE, Images, detector, no_progress, normal_images, with_a_spot
 from tests.detectors.oracles import enlarged
@@ -106,7 +106,7 @@ def test_a_saved_detector_gives_the_same_bits_without_its_first_weights(method: 
     settings = {"image_size": SIZE, "smoothing": 2.0, **SETTINGS[method]}
     found = make_detector(method, settings, "resnet18", str(weights), "cpu")
     found.fit(Images(normal_images(6)), 0, no_progress)
-    found.save(tmp_path / "new" / "detector")
+    save_detector(found, tmp_path / "new" / "detector")
     weights.unlink()
     loaded = load_detector(tmp_path / "new" / "detector", "cpu")
     assert type(loaded) is DETECTORS[method]
@@ -118,16 +118,16 @@ def test_a_saved_detector_gives_the_same_bits_without_its_first_weights(method: 
 
 
 def test_a_detector_is_saved_over_another(tmp_path: Path) -> None:
-    fitted("padim").save(tmp_path)
+    save_detector(fitted("padim"), tmp_path)
     patchcore = fitted("patchcore")
-    patchcore.save(tmp_path)
-    patchcore.save(tmp_path)
+    save_detector(patchcore, tmp_path)
+    save_detector(patchcore, tmp_path)
     assert load_detector(tmp_path, "cpu").method == "patchcore"
 
 
 def test_an_interrupted_save_leaves_no_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = fitted("padim")
-    found.save(tmp_path)
+    save_detector(found, tmp_path)
     replace = Path.replace
 
     def full(path: Path, target: Path) -> Path:
@@ -137,7 +137,7 @@ def test_an_interrupted_save_leaves_no_detector(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(RunError) as error:
-        found.save(tmp_path)
+        save_detector(found, tmp_path)
     assert message(error) == (
         f"detector {tmp_path}: cannot be written (No space left on device); make room or choose another place"
     )
@@ -176,7 +176,7 @@ CHANGES: list[tuple[dict[str, object], str]] = [
 def test_a_detector_of_another_version_or_method_is_refused(
     changes: dict[str, object], expected: str, tmp_path: Path
 ) -> None:
-    fitted("padim").save(tmp_path)
+    save_detector(fitted("padim"), tmp_path)
     changed_record(tmp_path, **changes)
     with pytest.raises(InputError) as error:
         load_detector(tmp_path, "cpu")
@@ -186,7 +186,7 @@ def test_a_detector_of_another_version_or_method_is_refused(
 
 @pytest.mark.parametrize("name", ["backbone.safetensors", "detector.safetensors"])
 def test_damaged_and_missing_files_are_refused(name: str, tmp_path: Path) -> None:
-    fitted("padim").save(tmp_path)
+    save_detector(fitted("padim"), tmp_path)
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError) as error:
@@ -198,7 +198,7 @@ def test_damaged_and_missing_files_are_refused(name: str, tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
-    fitted("padim").save(tmp_path)
+    save_detector(fitted("padim"), tmp_path)
     (tmp_path / "detector.safetensors").write_bytes(b"text")
     changed_record(tmp_path, state_sha256=sha256(b"text").hexdigest())
     with pytest.raises(InputError, match="not readable"):
@@ -284,7 +284,7 @@ def test_a_detector_that_was_not_fitted_says_so(method: str, tmp_path: Path) -> 
     with pytest.raises(RunError, match=f"{method} was not fitted"):
         found.predict(looked_at())
     with pytest.raises(RunError, match=f"{method} was not fitted"):
-        found.save(tmp_path)
+        save_detector(found, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthgen.detectors.backbone import load_backbone
+from synthgen.detectors.common.backbone import load_backbone
 from synthgen.detectors.padim import Padim, _whitening
 from synthgen.detectors.registry import make_detector
 from synthgen.errors import InputError
-from synthgen.evaluation.ranking import auroc, rank_images
+from synthgen.evaluation.metrics.ranking import auroc, rank_images
 from tests.detectors.images import SIZE, Images, detector, no_progress, normal_images, with_a_spot
 from tests.detectors.oracles import Array, enlarged
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from synthgen.detectors import patchcore
-from synthgen.detectors.backbone import load_backbone
+from synthgen.detectors.common.backbone import load_backbone
 from synthgen.detectors.patchcore import Patchcore
 from tests.detectors.images import SIZE, Images, detector, no_progress, normal_images, with_a_spot
 from tests.detectors.oracles import Array, averaged_patches, enlarged, plain_greedy

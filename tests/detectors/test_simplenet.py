@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from synthgen.detectors import simplenet
-from synthgen.detectors.features import neighbourhood_patches
+from synthgen.detectors.common.features import neighbourhood_patches
 from synthgen.detectors.simplenet import Simplenet, SimplenetSettings
 from synthgen.errors import RunError
 from tests.detectors.images import SIZE, Images, detector, no_progress, normal_images, with_a_spot

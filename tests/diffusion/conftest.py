@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.cli import main
-from tests.diffusion.trainings import arguments, forget_accelerator, make_presets_small, write_pictures
-from tests.test_cli import run
+from synthgen.cli.main import main
+from tests.cli.test_cli import run
+from tests.diffusion.training.trainings import (
+    arguments,
+    forget_accelerator,
+    make_presets_small,
+    write_pictures,
+)
 
 __all__ = ["run"]
 

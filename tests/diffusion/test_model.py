@@ -12,9 +12,9 @@ from diffusers.schedulers import scheduling_ddpm
 from synthgen.diffusion.model import DiffusionModel, Inside, Whole
 from synthgen.diffusion.packing import packed, unpacked
 from synthgen.diffusion.sampling import Sampling
-from synthgen.diffusion.training_images import from_network
+from synthgen.diffusion.tensors import from_network
 from synthgen.errors import RunError
-from synthgen.scene import Pixels
+from synthgen.images.pixels import Pixels
 from synthgen.streams import Stream
 from tests.synthesizers.scenes import cloudy, random_model
 

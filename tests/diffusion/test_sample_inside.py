@@ -16,7 +16,7 @@ from synthgen.diffusion.sampler import (
     sample_inside,
 )
 from synthgen.diffusion.schedule import schedule_from_config
-from tests.diffusion.processes import (
+from tests.diffusion.training.processes import (
     PIXELS,
     VARIANCES,
     mixing_network,

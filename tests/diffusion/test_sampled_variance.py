@@ -14,7 +14,7 @@ from torch import Tensor
 from synthgen.diffusion.prediction import OutputKind
 from synthgen.diffusion.sampler import ReverseProcess, sample
 from synthgen.diffusion.schedule import schedule_from_config
-from tests.diffusion.processes import CHANCE, PIXELS, VARIANCES, noise_source, variance_bounds
+from tests.diffusion.training.processes import CHANCE, PIXELS, VARIANCES, noise_source, variance_bounds
 
 MEAN, DEVIATION = 0.2, 0.3
 OUTPUT_OF_VARIANCE = 0.4

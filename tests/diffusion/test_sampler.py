@@ -16,7 +16,7 @@ from synthgen.diffusion.sampler import (
     strength_over_time,
 )
 from synthgen.diffusion.schedule import schedule_from_config
-from tests.diffusion.processes import SHAPE, mixing_network, noise_source, unit_noise
+from tests.diffusion.training.processes import SHAPE, mixing_network, noise_source, unit_noise
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 5), (3, 64, 64)])

@@ -18,7 +18,7 @@ from synthgen.diffusion.sampler import (
     sample,
 )
 from synthgen.diffusion.schedule import Level, Schedule, schedule_from_config
-from tests.diffusion.processes import SHAPE, VARIANCES, noise_source, unit_noise
+from tests.diffusion.training.processes import SHAPE, VARIANCES, noise_source, unit_noise
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 NORMAL = torch.zeros(2, 1, 1, 1)

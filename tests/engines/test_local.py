@@ -15,11 +15,13 @@ from typing import ClassVar, cast
 import pytest
 
 import synthgen
-from synthgen.engines.local import Failure, LocalEngine, _work
-from synthgen.errors import InputError, RunError, out_of_memory
-from synthgen.generate import open_run
-from synthgen.plan import Plan
-from synthgen.recipe_file import dump_recipe
+from synthgen.engines.local import LocalEngine
+from synthgen.engines.run import open_run
+from synthgen.engines.worker import Failure, _work
+from synthgen.errors import InputError, RunError
+from synthgen.plan.plan import Plan
+from synthgen.recipe.files import dump_recipe
+from synthgen.runtime.memory import out_of_memory
 from tests.recipes import small_recipe
 
 SMALL = ["count=96", "size=[64, 64]", "output.shard_size=8"]
@@ -228,7 +230,7 @@ def test_a_worker_without_enough_memory_says_so(
         def send(self, news: object) -> None:
             self.sent.append(news)
 
-    for name in ("synthgen.engines.local.one_thread", "signal.signal", "gc.freeze"):
+    for name in ("synthgen.runtime.processes.one_thread", "signal.signal", "gc.freeze"):
         monkeypatch.setattr(name, lambda *_: None)
     _work(cast(Connection, Ours()), plan, str(tmp_path), ("cpu", 0), 8)
     assert Ours.sent == [Failure(RunError, str(out_of_memory(MemoryError())))]

@@ -9,9 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress, State
-from synthgen.freezing import freeze
-from synthgen.generate import open_run
-from synthgen.recipe import Recipe
+from synthgen.engines.run import open_run
+from synthgen.pipeline.freeze import freeze
+from synthgen.recipe.recipe import Recipe
 from tests.shards.helpers import InlineEngine, write_normals
 
 SIDE = 32

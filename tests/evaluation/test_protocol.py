@@ -9,10 +9,10 @@ from torch import Tensor
 
 from synthgen.errors import InputError, RunError
 from synthgen.evaluation import protocol
-from synthgen.evaluation.dataset import TestSet
-from synthgen.evaluation.kinds import measure_kinds
+from synthgen.evaluation.defect_types import measure_kinds
 from synthgen.evaluation.layouts import open_dataset
 from synthgen.evaluation.protocol import Measured, measure, predict_all, read_truth
+from synthgen.evaluation.test_set import TestSet
 from tests.evaluation.sets import (
     IMAGE_AUROC,
     PATCH,

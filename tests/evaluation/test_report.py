@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.evaluation.kinds import Kind
-from synthgen.evaluation.metrics import PIXEL_METRICS, RANKING_METRICS
+from synthgen.evaluation.defect_types import Kind
+from synthgen.evaluation.metrics.bootstrap import Estimate
+from synthgen.evaluation.metrics.summary import PIXEL_METRICS, RANKING_METRICS
 from synthgen.evaluation.protocol import Measured
 from synthgen.evaluation.report import (
     COLUMNS,
@@ -20,8 +21,7 @@ from synthgen.evaluation.report import (
     run,
     write,
 )
-from synthgen.evaluation.uncertainty import Estimate
-from synthgen.shards.directory import OutputDirectory
+from synthgen.storage.output import OutputDirectory
 
 IMAGE_AUROC, AUPIMO = COLUMNS[0], COLUMNS[-1]
 

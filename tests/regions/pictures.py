@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from synthgen.images.pixels import Pixels
+
 Mask = npt.NDArray[np.bool_]
 
 OUTLINES = Path(__file__).parent / "outlines"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from synthgen.images.pixels import Pixels
 from synthgen.regions.perlin import Classic, Lattice, lattice_fields
 from synthgen.regions.perlin_mask import (
     AnyPerlinShape,
@@ -17,7 +18,6 @@ from synthgen.regions.perlin_mask import (
     PerlinMask,
     perlin_masks,
 )
-from synthgen.scene import Pixels
 from synthgen.streams import Stream
 
 HEIGHT, WIDTH = 48, 64

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.browsing import Shown, chromium
+from tests.server.page.browsing import Shown, chromium
 from tests.server.running import Running, running, small_settings
 
 if TYPE_CHECKING:

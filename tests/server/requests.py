@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen import png
+from synthgen.images import png
 
 CUTPASTE = {"synthesizers": [{"method": "cutpaste"}], "size": [64, 64]}
 

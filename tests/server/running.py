@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from server.app import create_app
-from server.running import config_of
+from server.serve import config_of
 from server.service import Service
 from server.settings import Settings
 

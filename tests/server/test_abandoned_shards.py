@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 import synthgen
-from server.cache import ShardCache
-from server.making.jobs import Done
-from server.shards import Shards
-from synthgen.pipeline import Pipeline
-from synthgen.plan import Plan
-from synthgen.recipe_file import load_recipe
-from synthgen.shards.directory import OutputDirectory
-from synthgen.shards.writer import block, write_shard
+from server.shard_cache import ShardCache
+from server.virtual_shards import Shards
+from server.workers.jobs import Done
+from synthgen.engines.worker import make_shard
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.plan import Plan
+from synthgen.recipe.files import load_recipe
+from synthgen.shards.writer import block
+from synthgen.storage.output import OutputDirectory
 
 
 class SlowService:
@@ -42,7 +43,7 @@ def test_who_comes_while_it_is_abandoned_gets_it(tmp_path: Path) -> None:
     plan = synthgen.freeze(load_recipe("scar", ["count=5", "output.shard_size=5", "size=[32, 32]"]))
     out = OutputDirectory(str(tmp_path / "out"))
     out.create()
-    write_shard(out, Pipeline(plan), 0, lambda _: None)
+    make_shard(out, Pipeline(plan), 0, lambda _: None)
 
     async def leave_and_come_again() -> bytes:
         shards = Shards(SlowService(plan, tmp_path / "cache"))  # type: ignore[arg-type]

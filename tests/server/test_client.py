@@ -5,10 +5,10 @@ import pytest
 
 from synthgen.client import Anomalies, Client
 from synthgen.errors import InputError, RunError
-from synthgen.images import decode
+from synthgen.images.decode import decode
+from tests.server.api.test_anomalies import MANY, made_here
 from tests.server.requests import CUTPASTE, picture
 from tests.server.running import Running
-from tests.server.test_anomalies import MANY, made_here
 
 
 def test_the_samples_are_the_plan_s(server: Running) -> None:

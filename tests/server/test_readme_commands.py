@@ -6,7 +6,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from synthgen.images import decode
+from synthgen.images.decode import decode
 from tests.conftest import REPOSITORY
 from tests.server.requests import picture
 from tests.server.running import running, small_settings

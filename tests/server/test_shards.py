@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 import synthgen
-from server.cache import ShardCache
+from server.shard_cache import ShardCache
+from synthgen.engines.worker import make_shard
 from synthgen.errors import SynthgenError
-from synthgen.pipeline import Pipeline
-from synthgen.plan import Plan
-from synthgen.recipe_file import dump_recipe, load_recipe, shipped_names
-from synthgen.shards.directory import OutputDirectory
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.plan import Plan
+from synthgen.recipe.files import dump_recipe, load_recipe, shipped_names
 from synthgen.shards.mark import Mark
-from synthgen.shards.writer import shard_count, write_shard
+from synthgen.shards.numbering import shard_count
+from synthgen.storage.output import OutputDirectory
 from tests.server.running import RECIPES, Running, running, small_settings
 
 
@@ -30,7 +31,7 @@ def generated(plan: Plan, out: Path) -> dict[str, bytes]:
     directory = OutputDirectory(str(out))
     directory.create()
     for shard in range(shard_count(plan)):
-        write_shard(directory, Pipeline(plan), shard, lambda _: None)
+        make_shard(directory, Pipeline(plan), shard, lambda _: None)
     return {path.name: path.read_bytes() for path in sorted(out.glob("*.tar"))}
 
 
@@ -229,7 +230,7 @@ def plan() -> Plan:
 
 
 def made_into(cache: ShardCache, plan: Plan, shard: int) -> Path:
-    cache.add(plan, write_shard(cache.directory(plan), Pipeline(plan), shard, lambda _: None))
+    cache.add(plan, make_shard(cache.directory(plan), Pipeline(plan), shard, lambda _: None))
     kept = cache.find(plan, shard)
     assert kept
     return kept.path

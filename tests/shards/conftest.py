@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .helpers import make_directory, write_normals
+from tests.shards.helpers import make_directory, write_normals
 
 
 @pytest.fixture(scope="session")

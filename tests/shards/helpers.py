@@ -12,18 +12,18 @@ import numpy as np
 from PIL import Image
 
 from synthgen.engines.base import Engine, Progress
-from synthgen.freezing import freeze
-from synthgen.generate import open_run
-from synthgen.pipeline import Pipeline
-from synthgen.plan import Plan
-from synthgen.recipe import Recipe
+from synthgen.engines.run import open_run
+from synthgen.engines.worker import make_shard
+from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Recipe
 from synthgen.sample import Facts
 from synthgen.shards.card import manifest, timm_info, write_card
-from synthgen.shards.directory import OutputDirectory
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader import open_directory, read_marks, read_plan
 from synthgen.shards.statistics import ShardStatistics
-from synthgen.shards.writer import write_shard
+from synthgen.storage.output import OutputDirectory
 
 Members = list[tuple[str, bytes]]
 
@@ -34,7 +34,7 @@ class InlineEngine(Engine):
     def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[Progress]:
         pipeline, directory = Pipeline(plan), OutputDirectory(url)
         for shard in shards:
-            yield Progress(finished=write_shard(directory, pipeline, shard, lambda count: None))
+            yield Progress(finished=make_shard(directory, pipeline, shard, lambda count: None))
 
 
 def write_normals(folder: Path, channels: int = 3, count: int = 4, side: int = 64) -> Path:

@@ -18,14 +18,22 @@ import pytest
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from synthgen.engines.run import open_run
 from synthgen.errors import InputError, RunError
-from synthgen.freezing import freeze
-from synthgen.generate import open_run
-from synthgen.recipe import Recipe
-from synthgen.shards import byte_ranges
+from synthgen.pipeline.freeze import freeze
+from synthgen.recipe.recipe import Recipe
 from synthgen.shards.bank import Bank, open_bank
-
-from .helpers import InlineEngine, Members, members_of, pixels_of, png_of, replace, rewrite, write_normals
+from synthgen.storage import byte_ranges
+from tests.shards.helpers import (
+    InlineEngine,
+    Members,
+    members_of,
+    pixels_of,
+    png_of,
+    replace,
+    rewrite,
+    write_normals,
+)
 
 COUNT, SHARD_SIZE = 50, 8
 CATEGORIES = {"cable": 2, "bottle": 7, "zipper": 1}

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synthgen.recipe import Recipe
-from synthgen.recipe_file import parse_model
+from synthgen.config.reader import parse_model
+from synthgen.recipe.recipe import Recipe
 from synthgen.sample import Facts
 from synthgen.shards.card import manifest, timm_info, write_card
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader import open_directory, read_marks, read_plan
-
-from .helpers import make_directory
+from tests.shards.helpers import make_directory
 
 
 @pytest.fixture(scope="module")

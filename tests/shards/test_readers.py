@@ -17,8 +17,7 @@ from PIL import Image
 from synthgen.errors import InputError
 from synthgen.sample import Facts
 from synthgen.shards.reader import open_directory, read_marks, read_plan, read_sample, read_samples
-
-from .helpers import members_of, pixels_of
+from tests.shards.helpers import members_of, pixels_of
 
 Seen = dict[str, tuple[np.ndarray, np.ndarray, int, dict[str, Any]]]
 """Key → image, mask, class and facts."""

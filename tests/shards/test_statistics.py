@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgen.figures.histograms import draw, text
 from synthgen.sample import Facts
-from synthgen.shards.histograms import draw, text
 from synthgen.shards.statistics import ShardStatistics, merge
 
 METHODS = ("cutpaste", "scar", "nsa")

@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 
 from synthgen.errors import InputError
-from synthgen.images import decode
+from synthgen.images.decode import decode
 from synthgen.sample import Facts
 from synthgen.shards.verify import MOST_LISTED, Problem, Report, verify
-
-from .helpers import (
+from tests.shards.helpers import (
     Members,
     describe,
     edit_facts,

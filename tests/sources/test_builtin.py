@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from synthgen.images import decode
+from synthgen.images.decode import decode
 from synthgen.sources import BuiltinSource
 from synthgen.sources.builtin import Photograph
 

@@ -18,7 +18,7 @@ from synthgen.sources import (
     Source,
     VisaSource,
 )
-from synthgen.sources.detect import source_for
+from synthgen.sources.recognise import source_for
 
 
 def build(folder: Path, *names: str) -> str:

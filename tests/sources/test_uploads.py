@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 import synthgen
-from synthgen.freezing import Pins, find_ground, freeze, freeze_on
-from synthgen.recipe import Recipe
+from synthgen.pipeline.freeze import Pins, find_ground, freeze, freeze_on
+from synthgen.recipe.recipe import Recipe
 from synthgen.sources.uploads import UploadSource
 from tests.recipes import small_recipe
 from tests.server.requests import picture

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from synthgen.errors import InputError
-from synthgen.sources import WebDatasetSource, files
-from synthgen.sources.detect import source_for
+from synthgen.sources import WebDatasetSource
+from synthgen.sources.recognise import source_for
+from synthgen.storage import root as files
 
 
 def tar(members: dict[str, bytes], mode: str = "w") -> bytes:

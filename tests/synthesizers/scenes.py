@@ -6,7 +6,6 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import cv2
@@ -16,8 +15,9 @@ from diffusers import DDPMScheduler, UNet2DModel
 
 from synthgen.diffusion.model import DiffusionModel
 from synthgen.diffusion.model_files import ModelFacts, PinnedModel, pin, write_model
-from synthgen.scene import Pixels, Scene, SceneKind
-from synthgen.shards.pinned_bank import PinnedBank
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene, SceneKind
+from synthgen.synthesizers.ingredients import PinnedBank
 
 PEERS = 7
 TEXTURES = 5
@@ -109,9 +109,14 @@ class MemoryBank:
             raise RefusedError("the members of the bank")
         return range(len(self.library.pictures))
 
-    def facts(self, index: int) -> SimpleNamespace:
-        """The facts of one picture."""
-        return SimpleNamespace(strength=0.15)
+    @property
+    def fingerprint(self) -> str:
+        """Of no plan."""
+        return self.pinned.fingerprint
+
+    def strength(self, index: int) -> float:
+        """The same for all pictures."""
+        return 0.15
 
 
 @cache

@@ -10,7 +10,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from synthgen.defect import LAB_PIXELS, Composite, Defect, Verdict, composite, judge, unjudged
-from synthgen.scene import Pixels, Scene
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers import METHODS, AnySynthesizer
 from synthgen.synthesizers.base import Params, Synthesizer

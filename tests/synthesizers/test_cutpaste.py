@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from synthgen.defect import composite
-from synthgen.scene import Pixels, Scene
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene
 from synthgen.streams import Stream
+from synthgen.synthesizers.common.boxes import patch_size
+from synthgen.synthesizers.common.patch import opacity, other_image
 from synthgen.synthesizers.cutpaste import CutPaste
-from synthgen.synthesizers.patch import opacity, other_image
-from synthgen.synthesizers.placing import patch_size
 from tests.synthesizers.scenes import MemoryLibrary, frozen, place, unlike_halves
 
 WIDTH, HEIGHT = 1200, 800

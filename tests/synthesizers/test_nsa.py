@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from synthgen.scene import Pixels, Scene, SceneKind
+from synthgen.images.pixels import Pixels
+from synthgen.scene import Scene, SceneKind
 from synthgen.streams import Stream
+from synthgen.synthesizers.common.boxes import Box
 from synthgen.synthesizers.nsa import Nsa, NsaParams, changed, clone_into
-from synthgen.synthesizers.placing import Box
 from tests.synthesizers.scenes import MemoryLibrary, cloudy, disc, frozen, place, unlike_halves
 
 HEIGHT, WIDTH = 50, 61

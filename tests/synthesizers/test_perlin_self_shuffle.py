@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from synthgen.scene import Pixels
+from synthgen.images.pixels import Pixels
 from synthgen.streams import Stream
-from synthgen.synthesizers.colour import Jitter
+from synthgen.synthesizers.common.jitter import Jitter
 from synthgen.synthesizers.perlin_self_shuffle import PerlinSelfShuffle, shuffled
 from tests.synthesizers.scenes import cloudy, place
 

@@ -7,7 +7,7 @@ from synthgen.defect import composite, judge
 from synthgen.regions.perlin_mask import LatticeShape, perlin_masks
 from synthgen.streams import Stream
 from synthgen.synthesizers import METHODS
-from synthgen.synthesizers.augmenters import Toned
+from synthgen.synthesizers.common.augmenters import Toned
 from synthgen.synthesizers.perlin_texture import PerlinTexture
 from tests.synthesizers.scenes import PLACES, place
 

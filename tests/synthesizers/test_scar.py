@@ -5,7 +5,7 @@ import pytest
 
 from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers.patch import PatchParams
+from synthgen.synthesizers.common.patch import PatchParams
 from synthgen.synthesizers.scar import Scar
 from tests.synthesizers.scenes import MemoryLibrary, frozen
 

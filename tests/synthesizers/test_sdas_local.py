@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synthgen.synthesizers.placing import Box
+from synthgen.synthesizers.common.boxes import Box
 from synthgen.synthesizers.sdas_local import fading, free
 from tests.synthesizers.scenes import scenes
 

@@ -1,0 +1,119 @@
+"""The recipes that the service holds, and their shards, which need not exist yet."""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from server.api.dependencies import Client, TheService, TheShards, unless_client_leaves
+from server.api.openapi import problems
+from server.api.shard_file import shard_response
+from server.http.problems import Problem, later, without_folders
+from server.service import Service
+from server.shard_cache import identity
+from synthgen.plan.plan import Plan
+from synthgen.shards.card import write_plan_card
+from synthgen.shards.mark import shard_name
+from synthgen.shards.numbering import shard_count
+
+router = APIRouter(prefix="/v1", tags=["recipes"])
+
+Name = Annotated[str, Path(description="A recipe's name, such as quickstart or sia/mvtec.", max_length=200)]
+
+
+@router.get("/recipes", responses=problems(401))
+async def list_recipes(service: TheService) -> dict[str, Any]:
+    """All recipes; of those that cannot be served, the reason."""
+    catalogue = service.catalogue
+    known = {name: _summary(name, plan) for name, plan in catalogue.plans.items()}
+    for name, unavailable in catalogue.unavailable.items():
+        recipe = unavailable.recipe
+        known[name] = {
+            "name": name,
+            "available": False,
+            "reason": unavailable.reason,
+            "methods": _methods(recipe.synthesizers) if recipe else [],
+        }
+    return {"recipes": [known[name] for name in sorted(known)]}
+
+
+@router.head("/recipes/{name:path}/shards/{shard}.tar", include_in_schema=False)
+@router.get(
+    "/recipes/{name:path}/shards/{shard}.tar",
+    response_class=Response,
+    responses={
+        200: {"description": "The shard.", "content": {"application/x-tar": {}}},
+        206: {"description": "A part of the shard."},
+        304: {"description": "The shard is what If-None-Match names."},
+        **problems(401, 404, 416, 422, 429, 503),
+    },
+)
+async def get_shard(
+    request: Request,
+    *,
+    name: Name,
+    shard: Annotated[str, Path(pattern="^[0-9]{6}$", examples=["000000"], description="Six digits.")],
+    service: TheService,
+    shards: TheShards,
+    client: Client,
+) -> Response:
+    """A shard, with the very bytes that `synthgen generate` writes; made now where it was not made before."""
+    plan = _plan(service, name)
+    number = int(shard)
+    if number >= shard_count(plan):
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            f"{name} has {shard_count(plan)} shards, 000000 to {shard_count(plan) - 1:06d}, and no {shard}",
+        )
+    tag = f'"{identity(plan, {"shard": number})[:40]}"'
+    if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+    kept = await unless_client_leaves(request, shards.get(name, number, client))
+    return shard_response(service.cache, kept, tag, f"{name.replace('/', '-')}-{shard_name(number)}")
+
+
+@router.get("/recipes/{name:path}", responses=problems(401, 404, 503))
+async def get_recipe(name: Name, service: TheService) -> dict[str, Any]:
+    """A recipe in full, how many samples and shards it has, and its dataset card."""
+    plan = _plan(service, name)
+    recipe = plan.recipe.model_dump_json(exclude={"source": {"path"}})
+    return {
+        **_summary(name, plan),
+        "fingerprint": plan.fingerprint,
+        "shard_size": plan.recipe.output.shard_size,
+        "images": len(plan.images),
+        "recipe": json.loads(without_folders(recipe)),
+        "card": without_folders(write_plan_card(plan)),
+    }
+
+
+def _plan(service: Service, name: str) -> Plan:
+    catalogue = service.catalogue
+    if plan := catalogue.plans.get(name):
+        return plan
+    if unavailable := catalogue.unavailable.get(name):
+        raise Problem(HTTPStatus.NOT_FOUND, f"{name} cannot be served: {unavailable.reason}")
+    if not service.has_frozen:
+        raise later(HTTPStatus.SERVICE_UNAVAILABLE, "the recipes are still being looked at", 2)
+    raise Problem(
+        HTTPStatus.NOT_FOUND, f"there is no recipe {name[:100]!r}; GET /v1/recipes lists what there is"
+    )
+
+
+def _summary(name: str, plan: Plan) -> dict[str, Any]:
+    return {
+        "name": name,
+        "available": True,
+        "reason": "",
+        "methods": _methods(plan.recipe.synthesizers),
+        "count": plan.recipe.count,
+        "shards": shard_count(plan),
+        "categories": sorted({image.category for image in plan.images}),
+        "href": f"/v1/recipes/{name}",
+    }
+
+
+def _methods(synthesizers: Any) -> list[str]:
+    return sorted({each.method for each in synthesizers})

@@ -1,0 +1,5 @@
+"""`python -m synthgen.cli`."""
+
+from synthgen.cli.main import main
+
+main()

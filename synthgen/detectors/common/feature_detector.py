@@ -1,0 +1,54 @@
+"""What methods share that look at the features of a frozen backbone."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress
+from synthgen.detectors.common.backbone import Backbone
+from synthgen.detectors.common.features import FeatureExtractor, Features
+from synthgen.errors import RunError
+
+FIT_BATCH = 16
+"""Images whose features are looked at together."""
+
+
+class FeatureDetector(Detector):
+    """A detector of some stages' features."""
+
+    stages: ClassVar[tuple[int, ...]]
+    """Stages of the backbone whose features the method looks at, the finest first."""
+    backbone: Backbone
+
+    def __init__(self, settings: DetectorSettings, backbone: Backbone, device: torch.device) -> None:
+        super().__init__(settings, device)
+        self.backbone = backbone
+        self._extract = FeatureExtractor(backbone, device)
+
+    @abstractmethod
+    def _score_features(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W) of a batch's features."""
+
+    def _score(self, images: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        return self._score_features(self._extract(images, first))
+
+    def _training_features(self, images: NormalImages, progress: Progress) -> Iterator[Features]:
+        """The features of all training images, in batches."""
+        done = 0
+        for batch in images.batches(FIT_BATCH):
+            self._require_size(batch)
+            yield self._extract(batch, done)
+            done += len(batch)
+            progress(done, len(images))
+        if done != len(images):
+            raise RunError(
+                f"{self.method} was given {done} training images and not {len(images)}; "
+                "leave the source as it is while a detector is fitted"
+            )
+
+    def _side(self) -> int:
+        """Height and width of the finest stage's features."""
+        return -(-self.settings.image_size // 2 ** (self.stages[0] + 1))

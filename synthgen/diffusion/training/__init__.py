@@ -1,0 +1,1 @@
+"""All that only training a diffusion model needs."""

@@ -1,0 +1,74 @@
+"""What a worker of any engine does: make shards and report."""
+
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from synthgen.engines.base import Progress
+from synthgen.errors import RunError, SynthgenError
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.devices import torch_device
+from synthgen.runtime.memory import out_of_memory
+from synthgen.runtime.processes import one_thread
+from synthgen.shards.mark import Mark
+from synthgen.shards.numbering import shard_indices
+from synthgen.shards.writer import write_shard
+from synthgen.storage.output import OutputDirectory, explained
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a worker could not make a shard."""
+
+    kind: type[SynthgenError]
+    message: str
+
+
+def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], batch_size: int) -> None:
+    """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
+    # Ctrl-C reaches the whole group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_thread()
+    try:
+        with explained(url):
+            pipeline, directory = (
+                Pipeline(plan, chosen_device(*turn, plan.recipe), batch_size),
+                OutputDirectory(url),
+            )
+            # Samples make no cycles: what was imported need not be searched for them over and over.
+            gc.freeze()
+            while (shard := connection.recv()) is not None:
+                mark = make_shard(
+                    directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
+                )
+                connection.send(Progress(finished=mark))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        sys.exit(1)
+    except SynthgenError as error:
+        connection.send(Failure(type(error), str(error)))
+    except Exception as error:
+        if os.environ.get("SYNTHGEN_DEBUG"):
+            traceback.print_exc()
+        told = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
+        connection.send(Failure(RunError, str(told)))
+
+
+def make_shard(
+    directory: OutputDirectory, pipeline: Pipeline, shard: int, made: Callable[[int], None]
+) -> Mark:
+    """Make one shard and write it with its mark; ``made`` is called with the samples since its last call."""
+    samples = pipeline.samples(shard_indices(pipeline.plan, shard))
+    return write_shard(directory, pipeline.plan, shard, samples, made)
+
+
+def chosen_device(device: str, number: int, recipe: Recipe) -> str:
+    """The device of one worker; GPUs are looked for only where a method has use for torch."""
+    uses_torch = any("torch" in each.imports for each in recipe.synthesizers)
+    return torch_device(device, number) if uses_torch else "cpu"

@@ -1,0 +1,55 @@
+"""Each kind of defect on its own: which ones a detector sees, and which it does not."""
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.evaluation.metrics.pixels import LabelledMaps, rank_pixels
+from synthgen.evaluation.metrics.ranking import auroc, rank_images
+from synthgen.evaluation.metrics.regions import aupro
+from synthgen.evaluation.protocol import Predictions, Truth
+from synthgen.evaluation.test_set import TestSet
+
+AUPRO_LIMIT = 0.3
+
+
+class Kind(BaseModel):
+    """The images of one kind of defect beside all normal ones; null where the test set cannot tell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: int
+    image_auroc: float | None
+    pixel_auroc: float | None
+    aupro: float | None
+    """Up to a false-positive rate of 0.3."""
+
+
+def measure_kinds(test_set: TestSet, truth: Truth, predictions: Predictions) -> dict[str, Kind]:
+    """Every kind of anomalous images, by its name."""
+    kinds = np.array([image.kind for image in test_set.images])
+    return {
+        str(kind): _measured(truth, predictions, (kinds == kind) & truth.anomalous)
+        for kind in np.unique(kinds[truth.anomalous])
+    }
+
+
+def _measured(truth: Truth, predictions: Predictions, of_kind: npt.NDArray[np.bool_]) -> Kind:
+    looked_at = of_kind | ~truth.anomalous
+    image_auroc = None
+    if not truth.anomalous.all():
+        image_auroc = auroc(rank_images(predictions.scores[looked_at], truth.anomalous[looked_at]))
+    maps, masks = [], []
+    for number in np.flatnonzero(looked_at):
+        mask = truth.masks[number]
+        if mask is not None:
+            maps.append(predictions.maps[number])
+            masks.append(mask)
+    pixel_auroc = pixel_aupro = None
+    if any(mask.any() for mask in masks) and not all(mask.all() for mask in masks):
+        labelled = LabelledMaps(maps, masks)
+        ranking = rank_pixels(labelled)
+        pixel_auroc, pixel_aupro = auroc(ranking), aupro(labelled, ranking, AUPRO_LIMIT)
+    return Kind(
+        images=int(of_kind.sum()), image_auroc=image_auroc, pixel_auroc=pixel_auroc, aupro=pixel_aupro
+    )

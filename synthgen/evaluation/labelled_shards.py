@@ -1,0 +1,139 @@
+"""Our own shards as a test set: what was made of held-out images, for detectors fitted on the others."""
+
+from collections.abc import Collection, Iterator
+from functools import cached_property, partial
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from synthgen.errors import InputError
+from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestImage, TestSet
+from synthgen.images.decode import decode
+from synthgen.images.pixels import Decoded
+from synthgen.images.prepare import prepare
+from synthgen.plan.plan import Plan
+from synthgen.sample import Facts
+from synthgen.shards.mark import Mark
+from synthgen.shards.reader import open_directory, read_marks, read_plan
+from synthgen.storage.byte_ranges import ByteRanges
+from synthgen.storage.pinned import pinned_bytes
+from synthgen.storage.root import Root, chosen
+
+
+class _Place(NamedTuple):
+    shard: str
+    offset: int
+    size: int
+
+
+class ShardDataset(LabelledDataset):
+    """A directory that ``synthgen generate`` wrote: its plan names the normal images to fit on.
+
+    Only samples of held-out normal images are judged, so that none is judged that was fitted on. What is not
+    paired has no labels of its pixels.
+    """
+
+    layout = "shards"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        directory = open_directory(url)
+        self._plan = read_plan(directory)
+        self._marks = read_marks(directory)
+        self._bytes = ByteRanges(directory.url)
+        if not self._marks:
+            raise InputError(f"{url}: has no finished shard yet; run `synthgen generate` first")
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return Root(self._url).name
+
+    def categories(self) -> Collection[str]:
+        """The categories of the samples. Raises InputError where all are of images that are fitted on."""
+        if not self._tests:
+            raise InputError(
+                f"{self._url}: no sample is of a held-out image, and detectors are fitted on the others; "
+                "generate with --set split=heldout"
+            )
+        return self._tests
+
+    def normals(self, category: str) -> Pictures:
+        """The plan's normal images on the side ``fit``, prepared as its samples are."""
+        return self.all_normals([category])
+
+    def all_normals(self, categories: list[str] | None) -> Pictures:
+        """Those of some categories, or of all. Raises InputError for a category that is not there."""
+        fitting = [image for image in self._plan.images if image.split == "fit"]
+        wanted = chosen(categories, {image.category for image in fitting}, self._url)
+        images = {image.path: image.sha256 for image in fitting if image.category in wanted}
+        source = self._plan.recipe.source
+        return Pictures(
+            tuple(images),
+            lambda path: pinned_bytes(source.read, path, images[path]),
+            partial(_prepared, self._plan),
+        )
+
+    def test_set(self, category: str) -> TestSet:
+        """The samples of a category, in the order of their indices."""
+        return TestSet(category, tuple(self._tests[category]), self._read)
+
+    @cached_property
+    def _tests(self) -> dict[str, list[TestImage]]:
+        tests: dict[str, list[TestImage]] = {}
+        for mark in self._marks:
+            for facts in self._facts(mark):
+                if facts.split == "heldout":
+                    tests.setdefault(facts.category, []).append(self._image(mark, facts))
+        return dict(sorted(tests.items()))
+
+    def _facts(self, mark: Mark) -> Iterator[Facts]:
+        for number in range(mark.count):
+            place = _places(mark, number)["json"]
+            try:
+                yield Facts.model_validate_json(self._bytes.read(*place))
+            except (OSError, EOFError, ValidationError) as error:
+                reason = str(error).partition("\n")[0]
+                raise InputError(
+                    f"{self._url}/{mark.shard}: the facts of sample {number} cannot be read ({reason}); "
+                    "`synthgen verify` says more"
+                ) from error
+
+    def _image(self, mark: Mark, facts: Facts) -> TestImage:
+        name = f"{mark.shard}/{facts.key}"
+        return TestImage(
+            path=f"{name}.{self._plan.recipe.output.image_format}",
+            kind=facts.method if facts.label else "normal",
+            anomalous=facts.label == 1,
+            mask=f"{name}.mask.png" if facts.paired else None,
+            paired=facts.paired,
+            normal_sha256=facts.source_sha256,
+        )
+
+    def _read(self, path: str) -> bytes:
+        """A member by ``<shard>/<key>.<extension>``. Raises OSError."""
+        shard, _, member = path.partition("/")
+        key, _, extension = member.partition(".")
+        mark = self._by_shard[shard]
+        place = _places(mark, int(key) - mark.first_index)[extension]
+        try:
+            return self._bytes.read(*place)
+        except EOFError as error:
+            raise OSError(f"{place.shard} cannot be read: {error}") from error
+
+    @cached_property
+    def _by_shard(self) -> dict[str, Mark]:
+        return {mark.shard: mark for mark in self._marks}
+
+
+def _places(mark: Mark, number: int) -> dict[str, _Place]:
+    """Where each member of a shard's sample lies, by its extension."""
+    spans = mark.members[number]
+    return {
+        extension: _Place(mark.shard, offset, size)
+        for extension, offset, size in zip(mark.extensions, spans[::2], spans[1::2], strict=True)
+    }
+
+
+def _prepared(plan: Plan, data: bytes) -> Decoded:
+    return prepare(decode(data), plan.preparation)

@@ -1,0 +1,1 @@
+"""Pixels: decoded with guards, prepared, and encoded."""

@@ -1,0 +1,204 @@
+"""Decoding images with guards.
+
+Any decoder error on hostile bytes becomes an `UnusableImage`, so nothing here ends in a traceback.
+"""
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.images.pixels import Decoded
+from synthgen.images.preparation import MIN_SIDE
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+
+MAX_BYTES = 256 * 1024 * 1024
+MAX_PIXELS = 64_000_000
+
+_ORIENTATION_TAG = 0x0112
+_TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_EXTRA_SAMPLES = 258, 259, 262, 284, 338
+_TIFF_PIECES = ((273, 279), (324, 325))
+"""Tags of the offsets and byte counts of strips, and of tiles."""
+
+
+class UnusableImage(Exception):  # noqa: N818 - it is a finding, which freeze may record and pass over
+    """An image that cannot be used; the message is the reason, one sentence without the file's name."""
+
+
+def decode(data: bytes) -> Decoded:
+    """Decode PNG, JPEG, BMP, TIFF, WebP or PGM/PPM to (H, W, C), C = 1 (grey) or 3 (RGB).
+
+    16-bit grey and 16-bit RGB(A) PNG and TIFF stay uint16, everything else becomes uint8. The EXIF
+    orientation is applied, alpha is composited over white, and of several frames the first is taken.
+    Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage.
+    """
+    if not data:
+        raise UnusableImage("the file is empty; an image is expected")
+    if len(data) > MAX_BYTES:
+        raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
+    with warnings.catch_warnings():
+        # Pillow warns about damaged metadata on standard error; what matters is raised as an error.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            image = _open(data)
+            _guard(image, data)
+            pixels = _composite_over_white(_samples(image, data))
+            return cast(Decoded, np.ascontiguousarray(_upright(pixels, _orientation(image))))
+        except UnusableImage:
+            raise
+        except Exception as error:  # a decoder fed with damaged bytes raises whatever it stumbles over
+            raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Height and width of an encoded image by its header, guarded as in `decode`. Raises UnusableImage."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            image = _open(data)
+            _guard(image, data)
+        except UnusableImage:
+            raise
+        except Exception as error:
+            raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
+    width, height = image.size
+    return height, width
+
+
+def _open(data: bytes) -> "ImageFile":
+    """Read the header with the decoder that the first bytes name, whatever the file is called.
+
+    The decoders are called directly because ``Image.open`` judges the size by its own limits first.
+    """
+    from PIL import (
+        BmpImagePlugin,
+        JpegImagePlugin,
+        PngImagePlugin,
+        PpmImagePlugin,
+        TiffImagePlugin,
+        WebPImagePlugin,
+    )
+
+    stream = io.BytesIO(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImagePlugin.PngImageFile(stream)
+    if data.startswith(b"\xff\xd8\xff"):
+        return JpegImagePlugin.JpegImageFile(stream)
+    if data.startswith(b"BM"):
+        return BmpImagePlugin.BmpImageFile(stream)
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return TiffImagePlugin.TiffImageFile(stream)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile(stream)
+    if data.startswith((b"P5", b"P6")):
+        return PpmImagePlugin.PpmImageFile(stream)
+    start = ascii(data[:8].decode("latin-1"))
+    raise UnusableImage(f"the file starts with {start}; a PNG, JPEG, BMP, TIFF or WebP image is expected")
+
+
+def _guard(image: "ImageFile", data: bytes) -> None:
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise UnusableImage(f"the image is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
+    if width * height > MAX_PIXELS:
+        megapixels = f"{width * height / 1e6:.0f} megapixels"
+        raise UnusableImage(
+            f"the image is {width} x {height} pixels ({megapixels}); at most {MAX_PIXELS / 1e6:.0f} are read"
+        )
+    if image.format == "TIFF" and _tiff_tag(image, _TIFF_COMPRESSION) != (1,):
+        _guard_compressed_tiff(image, data)
+
+
+def _guard_compressed_tiff(image: "ImageFile", data: bytes) -> None:
+    # libtiff would report a short file on standard error, so it is not asked.
+    for offset_tag, count_tag in _TIFF_PIECES:
+        offsets, counts = _tiff_tag(image, offset_tag), _tiff_tag(image, count_tag)
+        end = max((offset + count for offset, count in zip(offsets, counts, strict=False)), default=0)
+        if end > len(data):
+            raise UnusableImage(f"the file is truncated: {len(data)} bytes of at least {end}")
+
+
+def _samples(image: "ImageFile", data: bytes) -> Decoded:
+    """Decode to (H, W, C) with C = 1, 2 (grey, alpha), 3 or 4 (RGB, alpha)."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return _deep_grey(image)
+    if _is_deep(image, data):
+        return _deep_colour(image, data)
+    if image.mode in ("I", "F"):
+        raise UnusableImage("the image has signed, 32-bit or float values; 8 or 16 bits unsigned are read")
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.has_transparency_data:
+        mode = "LA" if mode == "L" else "RGBA"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode), np.uint8)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _is_deep(image: "ImageFile", data: bytes) -> bool:
+    if image.format == "PNG":
+        return data[24] == 16
+    return 16 in _tiff_tag(image, _TIFF_BITS) and image.mode not in ("I", "F")
+
+
+def _deep_grey(image: "ImageFile") -> npt.NDArray[np.uint16]:
+    """A 16-bit grey image with, for a PNG that names a transparent value, its alpha."""
+    grey = np.asarray(image).astype(np.uint16)
+    if 0 in _tiff_tag(image, _TIFF_PHOTOMETRIC):  # white is zero
+        grey = 65535 - grey
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return grey[..., None]
+    return np.dstack([grey, np.where(grey == transparent, np.uint16(0), np.uint16(65535))])
+
+
+def _deep_colour(image: "ImageFile", data: bytes) -> npt.NDArray[np.uint16]:
+    """A 16-bit image of several channels, by OpenCV: Pillow would leave 8 bits."""
+    if image.mode not in ("RGB", "RGBA", "LA") or not set(_tiff_tag(image, _TIFF_PHOTOMETRIC)) <= {2}:
+        raise UnusableImage(f"the image is 16-bit {image.mode}; 16 bits are read in grey and RGB only")
+    if 2 in _tiff_tag(image, _TIFF_PLANES) or 1 in _tiff_tag(image, _TIFF_EXTRA_SAMPLES):
+        raise UnusableImage("the 16-bit TIFF has separate planes or premultiplied alpha; save it without")
+    image.load()  # raises where the data are damaged, about which OpenCV would only print
+    pixels = cast(npt.NDArray[np.uint16], cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    if image.format == "PNG" and data[25] == 4:  # grey and alpha, which OpenCV reads as colour
+        return pixels[..., [0, 3]]
+    with_alpha = image.has_transparency_data and pixels.shape[2] == 4
+    return pixels[..., [2, 1, 0, 3] if with_alpha else [2, 1, 0]]
+
+
+def _composite_over_white(pixels: Decoded) -> Decoded:
+    """Drop a second or fourth channel: (alpha * v + (white - alpha) * white) / white, rounded."""
+    if pixels.shape[2] in (1, 3):
+        return pixels
+    white = np.uint32(np.iinfo(pixels.dtype).max)
+    result = np.empty((*pixels.shape[:2], pixels.shape[2] - 1), pixels.dtype)
+    for row, target in zip(pixels, result, strict=True):  # row by row, to bound the 32-bit intermediates
+        alpha = row[:, -1:].astype(np.uint32)
+        target[:] = (alpha * row[:, :-1] + (white - alpha) * white + white // 2) // white
+    return result
+
+
+def _orientation(image: "ImageFile") -> int:
+    """The EXIF orientation that a loaded image still needs: 1 … 8."""
+    # A TIFF is turned by Pillow and OpenCV while they load it, and Pillow then drops the tag.
+    return int(image.getexif().get(_ORIENTATION_TAG, 1))
+
+
+def _upright(pixels: Decoded, orientation: int) -> npt.NDArray[Any]:
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _tiff_tag(image: "ImageFile", tag: int) -> tuple[int, ...]:
+    """The values of a TIFF tag; none for other formats."""
+    value = getattr(image, "tag_v2", {}).get(tag, ())
+    return value if isinstance(value, tuple) else (value,)

@@ -1,0 +1,26 @@
+"""How decoded images become the normal images of samples."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MIN_SIDE = 16
+"""The smallest side of an image that is read, and of a sample, pixels."""
+MAX_SIDE = 8192
+"""The largest side of a sample, pixels."""
+
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+
+
+class Preparation(BaseModel):
+    """How a decoded image becomes a sample's normal image."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: tuple[int, int]
+    """Height, width."""
+    fit: Literal["resize", "crop"]
+    channels: Literal[1, 3]
+    """1 where every image of the source is grey, else 3 (RGB)."""
+    depth16: tuple[int, int] | None = None
+    """Darkest and brightest value of the source's 16-bit images; they are scaled to 0 … 255."""

@@ -1,0 +1,167 @@
+"""freeze(recipe) → plan: look at the world once, pin what was found, and record what cannot be used."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+
+from synthgen.diffusion.model_files import pin
+from synthgen.errors import InputError
+from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.pixels import Pixels
+from synthgen.images.preparation import Preparation
+from synthgen.images.prepare import prepare
+from synthgen.plan.plan import Plan, fingerprint
+from synthgen.recipe.recipe import Recipe
+from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
+from synthgen.regions.foreground_decision import DECISION_IMAGES
+from synthgen.regions.mask_folder import pair_masks
+from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
+from synthgen.sources.survey import Look, OnBadImage, Progress, look_at_all, survey
+from synthgen.sources.textures import texture_source
+from synthgen.storage.root import Root
+from synthgen.synthesizers.ingredients import PinnedBank
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the normal images of a recipe are: the same whatever is made of them, and with whichever seed."""
+
+    preparation: Preparation
+    images: list[NormalImage]
+    rejected: list[RejectedFile]
+    foreground: dict[str, ForegroundRule]
+
+
+class Pins:
+    """Textures, models and banks, looked at when first asked for; for a process that freezes many recipes."""
+
+    def __init__(self) -> None:
+        self.textures = cache(_look_at_textures)
+        self.model = cache(pin)
+        self.bank = cache(_pin_bank)
+
+
+def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
+    """Pin everything that decides the samples of a recipe.
+
+    ``progress`` is called with (images read, images in all). Raises InputError where no image can be used,
+    where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
+    """
+    return freeze_on(find_ground(recipe, progress), recipe, Pins())
+
+
+def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
+    """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
+    found = survey(recipe.source, recipe.size, recipe.fit, recipe.on_bad_image, progress)
+    preparation, images = found.preparation, found.images
+    if recipe.split != "all" and not any(image.split == recipe.split for image in images):
+        raise InputError(
+            f"the source has {len(images)} images and none of them is {recipe.split}; "
+            "use split: all, or another source.held_out"
+        )
+    if isinstance(recipe.foreground, MaskFolder):
+        images = _with_masks(recipe.foreground.masks, images, found.looks)
+    foreground = {
+        category: _decide(recipe, preparation, category, images)
+        for category in sorted({image.category for image in images})
+    }
+    return Ground(preparation, images, found.rejected, foreground)
+
+
+def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
+    """The plan of a recipe whose normal images were looked at. Raises InputError as `freeze` does."""
+    each = recipe.synthesizers
+    collections = _names(synthesizer.collections() for synthesizer in each)
+    looked_at = {name: pins.textures(name, recipe.on_bad_image) for name in collections}
+    plan = Plan(
+        recipe=recipe,
+        preparation=ground.preparation,
+        images=ground.images,
+        rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
+        foreground=ground.foreground,
+        textures={name: textures.pinned for name, textures in looked_at.items()},
+        models={name: pins.model(name) for name in _names(synthesizer.models() for synthesizer in each)},
+        banks={name: pins.bank(name) for name in _names(synthesizer.banks() for synthesizer in each)},
+        fingerprint="0" * 64,
+    )
+    for synthesizer in each:
+        synthesizer.check(plan)
+    return plan.model_copy(update={"fingerprint": fingerprint(plan)})
+
+
+def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> list[NormalImage]:
+    """Pin the user's own foreground masks. Raises InputError where one is missing or does not fit."""
+    root = Root(folder)
+    with _about("foreground"):
+        root.require_folder()
+    paths = pair_masks(folder, [image.path for image in images])
+    pinned = []
+    for image, look in zip(images, looks, strict=True):
+        path = paths[image.path]
+        try:
+            data = root.read(path)
+            height, width = decode(data).shape[:2]
+        except (UnusableImage, OSError) as error:
+            raise InputError(f"foreground: the mask {path} cannot be used: {error}") from error
+        if (height, width) != (look.height, look.width):
+            raise InputError(
+                f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "
+                f"{look.height}; masks must have the size of their images"
+            )
+        mask = PinnedFile(path=path, sha256=sha256(data).hexdigest())
+        pinned.append(image.model_copy(update={"foreground_mask": mask}))
+    return pinned
+
+
+def _decide(
+    recipe: Recipe, preparation: Preparation, category: str, images: list[NormalImage]
+) -> ForegroundRule:
+    own = [image for image in images if image.category == category]
+    step = max(1, len(own) // DECISION_IMAGES)
+    return resolve(
+        recipe.foreground, category, list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES]))
+    )
+
+
+def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalImage]) -> Iterator[Pixels]:
+    for image in images:
+        yield prepare(decode(recipe.source.read(image.path)), preparation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Textures:
+    pinned: list[PinnedFile]
+    rejected: list[RejectedFile]
+
+
+def _look_at_textures(collection: str, on_bad_image: OnBadImage) -> _Textures:
+    with _about("textures"):
+        looks, bad = look_at_all(texture_source(collection), on_bad_image)
+    if not looks:
+        raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
+    return _Textures(
+        [PinnedFile(path=look.path, sha256=look.sha256) for look in looks],
+        [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad],
+    )
+
+
+def _pin_bank(name: str) -> PinnedBank:
+    # Late: a bank has a plan of its own, which it reads by what is above this module.
+    from synthgen.shards.bank import open_bank
+
+    return open_bank(name).pinned
+
+
+def _names(each: Iterable[set[str]]) -> list[str]:
+    return sorted(set().union(*each))
+
+
+@contextmanager
+def _about(subject: str) -> Iterator[None]:
+    """Say in an error of a source that it is not about the normal images."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{subject}: {error}") from error

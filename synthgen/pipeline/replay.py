@@ -1,0 +1,125 @@
+"""Rendering a stored sample again from its own record, without recipe or plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from pydantic import ValidationError
+
+from synthgen.errors import InputError
+from synthgen.images.decode import decode
+from synthgen.images.pixels import Pixels
+from synthgen.images.prepare import prepare, prepare_mask
+from synthgen.pipeline.file_index import FileIndex
+from synthgen.pipeline.image_store import prepare_texture
+from synthgen.plan.record import Record
+from synthgen.regions.foreground import apply
+from synthgen.sample import Facts
+from synthgen.scene import Scene
+from synthgen.shards.reader import RawSample
+from synthgen.synthesizers import METHODS
+
+if TYPE_CHECKING:
+    from synthgen.diffusion.model import DiffusionModel
+    from synthgen.diffusion.model_files import PinnedModel
+    from synthgen.shards.bank import Bank
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A sample rendered again, beside what is stored: images (H, W, C) and masks (H, W), uint8."""
+
+    facts: Facts
+    image: Pixels
+    mask: Pixels
+    normal: Pixels
+    stored_image: Pixels
+    stored_mask: Pixels
+    lossless: bool
+    """Whether the stored image is in a lossless format."""
+
+    @property
+    def largest_difference(self) -> int:
+        """The largest difference between the images, grey levels; above 0 for JPEG."""
+        return int(cv2.absdiff(self.image, self.stored_image).max())
+
+    @property
+    def identical(self) -> bool:
+        """Whether the mask and, in a lossless format, the image equal the stored ones in every pixel."""
+        same_mask = np.array_equal(self.mask, self.stored_mask)
+        return same_mask and (not self.lossless or self.largest_difference == 0)
+
+
+class _RecordLibrary:
+    """The library of one record: everything is prepared as the record says."""
+
+    def __init__(self, facts: Facts, record: Record, files: FileIndex) -> None:
+        self._facts, self._record, self._files = facts, record, files
+
+    def scene(self, sha256: str) -> Scene:
+        record = self._record
+        own = sha256 == self._facts.source_sha256
+        what = f"the normal image {self._facts.source_path}" if own else "another normal image"
+        pixels = prepare(decode(self._files.read(sha256, what)), record.preparation)
+        if record.foreground_mask_sha256 and own:
+            mask = decode(self._files.read(record.foreground_mask_sha256, "the foreground mask"))
+            foreground = prepare_mask(mask, record.preparation)
+        else:
+            foreground = apply(record.foreground, pixels)
+        return Scene(sha256, self._facts.category, record.foreground.kind, pixels, foreground, self)
+
+    def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
+        return prepare_texture(self._files.read(sha256, "a texture"), shape)
+
+    def model(self, sha256: str, device: str) -> "DiffusionModel":
+        return self._files.model(sha256, device)
+
+    def bank_picture(self, fingerprint: str, index: int) -> Pixels:
+        return self._files.bank(fingerprint).read(index).pixels
+
+    def pinned_model(self, name: str) -> "PinnedModel":
+        raise NotImplementedError("a replay draws nothing")
+
+    def bank(self, name: str) -> "Bank":
+        raise NotImplementedError("a replay draws nothing")
+
+    def peers(self, category: str) -> Sequence[str]:
+        raise NotImplementedError("a replay draws nothing")
+
+    def textures(self, collection: str) -> Sequence[str]:
+        raise NotImplementedError("a replay draws nothing")
+
+
+def replay(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
+    """Render a stored sample again. Raises InputError where its record or its files are missing."""
+    try:
+        facts = Facts.model_validate_json(stored.members["json"])
+        record = Record.model_validate_json(facts.params)
+    except (KeyError, ValidationError) as error:
+        raise InputError(
+            f"sample {stored.key}: holds no record that this version can replay ({error})"
+        ) from error
+    scene = _RecordLibrary(facts, record, files).scene(facts.source_sha256)
+    image, mask = scene.image, np.zeros(scene.image.shape[:2], np.uint8)
+    if facts.label:
+        synthesizer = METHODS[facts.method]
+        params = synthesizer.params_type.model_validate(record.drawn)
+        [defect] = synthesizer.make([scene], [params], device)
+        result = synthesizer.compose(scene, defect)
+        image, mask = result.image, result.mask
+    extension = next(name for name in ("png", "jpg", "webp") if name in stored.members)
+    return Replay(
+        facts=facts,
+        image=image,
+        mask=mask,
+        normal=scene.image,
+        stored_image=_decoded(stored.members[extension]),
+        stored_mask=_decoded(stored.members["mask.png"])[..., 0],
+        lossless=extension != "jpg",
+    )
+
+
+def _decoded(data: bytes) -> Pixels:
+    return decode(data).astype(np.uint8, copy=False)

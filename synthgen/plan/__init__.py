@@ -1,0 +1,1 @@
+"""A plan: a recipe with the world pinned."""

@@ -1,0 +1,73 @@
+"""What a plan would make, in words, before it is made."""
+
+from collections import Counter
+from math import ceil
+
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Recipe
+
+MOST_LISTED = 10
+
+
+def describe(plan: Plan, bytes_per_sample: float) -> str:
+    """The images, foreground, synthesizers, samples, shards and bytes of a plan, a subject a line.
+
+    ``bytes_per_sample`` is the mean encoded size, measured on a few rendered samples.
+    """
+    recipe = plan.recipe
+    height, width = plan.preparation.size
+    colour = "grey" if plan.preparation.channels == 1 else "colour"
+    shards = ceil(recipe.count / recipe.output.shard_size)
+    total = _bytes(recipe.count * bytes_per_sample)
+    subjects = {
+        "recipe": [f"{recipe.name}, seed {recipe.seed}, fingerprint {plan.fingerprint[:12]}"],
+        "images": [_images(plan)],
+        "rejected": _listed([f"{file.path}: {file.reason}" for file in plan.rejected]),
+        "size": [f"{width} x {height} (width x height), {colour}, {plan.preparation.fit}"],
+        "categories": _listed(
+            [f"{name}: {count}" for name, count in Counter(image.category for image in plan.images).items()]
+        ),
+        "foreground": [
+            f"{category}: {rule.reason or rule.kind}" for category, rule in plan.foreground.items()
+        ],
+        "synthesizers": _shares(recipe),
+        "samples": [_samples(recipe)],
+        "shards": [f"{shards} of at most {recipe.output.shard_size} samples"],
+        "bytes": [f"about {total}: {_bytes(bytes_per_sample)} a sample as {recipe.output.image_format}"],
+    }
+    return "\n".join(
+        f"{name if position == 0 else '':<13}{line}"
+        for name, lines in subjects.items()
+        for position, line in enumerate(lines)
+    )
+
+
+def _images(plan: Plan) -> str:
+    fit = sum(image.split == "fit" for image in plan.images)
+    held_out = len(plan.images) - fit
+    used = {"fit": "the fit ones are used", "heldout": "the held-out ones are used", "all": "all are used"}
+    return f"{len(plan.images)} normal: {fit} fit, {held_out} held out; {used[plan.recipe.split]}"
+
+
+def _shares(recipe: Recipe) -> list[str]:
+    total = sum(synthesizer.weight for synthesizer in recipe.synthesizers)
+    return [f"{each.weight / total:6.1%} {each.method}" for each in recipe.synthesizers]
+
+
+def _samples(recipe: Recipe) -> str:
+    normal = round(recipe.count * recipe.normal_share)
+    return f"{recipe.count}: about {recipe.count - normal} anomalous and {normal} normal"
+
+
+def _listed(lines: list[str]) -> list[str]:
+    more = [f"and {len(lines) - MOST_LISTED} more"] if len(lines) > MOST_LISTED else []
+    return lines[:MOST_LISTED] + more or ["none"]
+
+
+def _bytes(count: float) -> str:
+    """A number of bytes with a decimal prefix."""
+    prefixes = iter(("", "k", "M", "G", "T"))
+    prefix = next(prefixes)
+    while count >= 999.5 and prefix != "T":
+        count, prefix = count / 1000, next(prefixes)
+    return f"{count:.3g} {prefix}B"

@@ -1,0 +1,51 @@
+"""A plan: a recipe with the world pinned. ``plan + index → sample`` is a pure function."""
+
+import json
+from hashlib import sha256
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.diffusion.model_files import PinnedModel
+from synthgen.images.preparation import Preparation
+from synthgen.recipe.recipe import Recipe
+from synthgen.regions.foreground import ForegroundRule
+from synthgen.sample import FORMAT_VERSION
+from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
+from synthgen.synthesizers.ingredients import PinnedBank
+
+
+class Plan(BaseModel):
+    """Everything that decides the bytes of the samples, pinned by hash."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    recipe: Recipe
+    preparation: Preparation
+    images: list[NormalImage]
+    rejected: list[RejectedFile]
+    foreground: dict[str, ForegroundRule]
+    """The rule of each category, and in its ``reason`` how it was chosen."""
+    textures: dict[str, list[PinnedFile]]
+    """The pictures of each texture collection that a synthesizer names."""
+    models: dict[str, PinnedModel] = {}
+    """The diffusion models that a synthesizer names."""
+    banks: dict[str, PinnedBank] = {}
+    """The banks of stored images that a synthesizer names."""
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @property
+    def categories(self) -> set[str]:
+        """The categories of the normal images."""
+        return {image.category for image in self.images}
+
+
+def fingerprint(plan: Plan) -> str:
+    """sha256 of all that decides the samples; not their number, how they are written, or where files lie."""
+    data = plan.model_dump(mode="json", exclude={"fingerprint", "rejected", "textures", "models", "banks"})
+    asked = data["recipe"]
+    for field in ("count", "output", "source", "on_bad_image", "foreground"):
+        del asked[field]
+    asked["synthesizers"] = [each.pinned(plan) for each in plan.recipe.synthesizers]
+    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,42 @@
+"""The record in the facts' ``params``: all that is needed to render a sample again."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from synthgen.images.preparation import Preparation
+from synthgen.plan.plan import Plan
+from synthgen.regions.foreground import ForegroundRule
+from synthgen.sources.records import NormalImage
+from synthgen.synthesizers.base import Params
+
+
+class Record(BaseModel):
+    """What a replay reads back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preparation: Preparation
+    foreground: ForegroundRule
+    foreground_mask_sha256: str
+    """The user's own foreground mask; empty where the rule applies."""
+    drawn: dict[str, Any]
+    """The method's drawn parameters; empty for a normal sample."""
+
+
+class Recorder:
+    """Writes records; what all samples of a category share is turned into JSON only once."""
+
+    def __init__(self, plan: Plan) -> None:
+        preparation = plan.preparation.model_dump_json()
+        self._shared = {
+            category: f'{{"preparation":{preparation},"foreground":{rule.model_dump_json(exclude={"reason"})}'
+            for category, rule in plan.foreground.items()
+        }
+
+    def record(self, image: NormalImage, params: Params | None) -> str:
+        """The JSON text of a record."""
+        mask = image.foreground_mask.sha256 if image.foreground_mask else ""
+        drawn = params.model_dump_json() if params else "{}"
+        return f'{self._shared[image.category]},"foreground_mask_sha256":{json.dumps(mask)},"drawn":{drawn}}}'

@@ -1,0 +1,1 @@
+"""Processes, threads, devices, memory and versions."""

@@ -1,0 +1,32 @@
+"""What a plan records of the files of a source."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PinnedFile(_Record):
+    """A file that samples depend on: its path below its own root, and the hash of its bytes."""
+
+    path: str
+    sha256: str
+
+
+class NormalImage(PinnedFile):
+    """A normal image: what it is and on which side of the fit / held-out split it stands."""
+
+    category: str
+    split: Literal["fit", "heldout"]
+    foreground_mask: PinnedFile | None = None
+    """The user's own mask, where the recipe names a folder of masks."""
+
+
+class RejectedFile(_Record):
+    """An image that cannot be used, and why."""
+
+    path: str
+    reason: str

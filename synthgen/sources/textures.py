@@ -1,0 +1,12 @@
+"""Where the textures of a collection come from."""
+
+from synthgen.sources import BuiltinSource, FolderSource, Source
+
+
+def texture_source(collection: str) -> Source:
+    """The source that a texture collection's name stands for."""
+    return (
+        BuiltinSource(kind="builtin")
+        if collection == "builtin"
+        else FolderSource(kind="folder", path=collection)
+    )

@@ -1,0 +1,1 @@
+"""What synthesizers share."""

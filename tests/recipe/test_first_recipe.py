@@ -1,0 +1,187 @@
+"""The first recipe for a folder: what it says of the pictures, and that it loads."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from synthgen.errors import InputError
+from synthgen.images.pixels import Pixels
+from synthgen.recipe import first_recipe
+from synthgen.recipe.files import load_recipe
+from synthgen.recipe.first_recipe import suggested_size, write_recipe
+from synthgen.recipe.recipe import Recipe
+from synthgen.regions.foreground import ForegroundRule
+from synthgen.streams import Stream
+
+
+def noise(height: int, width: int, channels: int = 3) -> Pixels:
+    stream = Stream(0, 0, "picture")
+    values = [stream.integer(0, 255) for _ in range(height * width * channels)]
+    return np.array(values, np.uint8).reshape(height, width, channels)
+
+
+def fill(folder: Path, *pictures: Pixels) -> Path:
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{number:03}.png"), picture)
+    return folder
+
+
+def test_the_recipe_says_what_is_in_the_folder(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "metal nut", noise(24, 32), noise(24, 32), noise(24, 32))
+    out = tmp_path / "nut.yaml"
+    recipe = write_recipe(str(folder), out)
+    text = out.read_text()
+    assert "# Seen: 3 images, colour, 32 x 24 (width x height).\n" in text
+    assert (recipe.name, recipe.size) == ("metal_nut", "native")
+    assert recipe.source.model_dump() == {
+        "kind": "folder",
+        "held_out": 0.2,
+        "path": str(folder),
+        "pattern": "**/*",
+    }
+    assert load_recipe(out) == recipe
+
+
+def test_every_field_of_a_recipe_stands_in_it_behind_a_comment(tmp_path: Path) -> None:
+    out = tmp_path / "r.yaml"
+    write_recipe(str(fill(tmp_path / "a", noise(20, 20))), out)
+    written = yaml.safe_load(out.read_text())
+    assert written.keys() == Recipe.model_fields.keys()
+    blocks = re.split(r"\n(?=\w+:)", out.read_text())
+    assert all("\n#" in block or block.startswith("#") for block in blocks[:-1])
+
+
+def test_the_alternatives_are_valid_too(tmp_path: Path) -> None:
+    """Without its #, and instead of the line of the same field, every such line gives a recipe that loads."""
+    out = tmp_path / "r.yaml"
+    write_recipe(str(fill(tmp_path / "a", noise(20, 20))), out)
+    text = out.read_text()
+    alternatives = re.findall(r"^( *)# (\w+: (?:\S+|{.*}|\[.*\])|- {method.*})$", text, re.MULTILINE)
+    assert len(alternatives) >= 9
+    for indent, line in alternatives:
+        name = line.partition(":")[0]
+        others = [each for each in text.splitlines() if not each.startswith(f"{indent}{name}:")]
+        position = others.index(f"{indent}# {line}")
+        others[position] = f"{indent}{line}"
+        out.write_text("\n".join(others))
+        assert load_recipe(out).count == 1000
+
+
+@pytest.mark.parametrize(
+    ("sizes", "suggested"),
+    [
+        ({(256, 256): 3}, "native"),
+        ({(100, 512): 1}, "native"),
+        ({(513, 513): 3}, (256, 256)),
+        ({(1024, 768): 3}, (336, 256)),
+        ({(768, 1024): 3}, (256, 336)),
+        ({(768, 1024): 3, (384, 512): 1, (1000, 1340): 1}, (256, 336)),
+        ({(768, 1024): 3, (1024, 768): 1}, (256, 256)),
+        ({(100, 100): 3, (100, 103): 1}, (256, 256)),
+        ({(100, 40_000): 1}, (256, 8192)),
+    ],
+)
+def test_size(sizes: dict[tuple[int, int], int], suggested: object) -> None:
+    assert suggested_size(Counter(sizes)) == suggested
+
+
+def test_sizes_and_colours_are_counted_and_bad_images_named(tmp_path: Path) -> None:
+    grey = noise(40, 40, 1)
+    folder = fill(tmp_path / "tiles", grey, np.repeat(noise(600, 20, 1), 3, axis=2))
+    (folder / "x.png").write_text("not\na picture")
+    out = tmp_path / "r.yaml"
+    assert write_recipe(str(folder), out).size == (256, 256)
+    text = " ".join(out.read_text().replace("\n#", "").split())
+    assert "3 images, grey, 2 sizes from 40 x 40 to 20 x 600 (width x height)." in text
+    assert "Not usable: 1 of them: x.png: the file starts with 'not\\na pi'" in text
+
+
+def test_a_name_cannot_break_out_of_its_comment(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "a", noise(20, 20))
+    (folder / "x\nseed: 5\u2028count: 7\n.png").write_text("")
+    out = tmp_path / "r.yaml"
+    recipe = write_recipe(str(folder), out)
+    assert (recipe.seed, recipe.count) == (0, 1000)
+    assert load_recipe(out) == recipe
+
+
+def test_the_mix_follows_the_kind_of_foreground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "set" / "nut" / "train" / "good", noise(20, 30), noise(20, 30))
+    fill(tmp_path / "set" / "rug" / "train" / "good", noise(20, 30))
+
+    def methods(**kinds: str) -> set[str]:
+        answers = iter(ForegroundRule(kind=kind, reason=f"{kind}: so it seems") for kind in kinds.values())
+        monkeypatch.setattr(first_recipe, "decide", lambda images: next(answers))
+        out = tmp_path / f"{'-'.join(kinds.values())}.yaml"
+        recipe = write_recipe(str(tmp_path / "set"), out)
+        for category, kind in kinds.items():
+            assert f"# {category}: {kind}: so it seems\n" in out.read_text()
+        assert all(f"method: {name}" in out.read_text() for name in ("cutout", "cutpaste"))
+        return {synthesizer.method for synthesizer in recipe.synthesizers}
+
+    both = {"perlin-texture", "scar", "smoothblend", "nsa"}
+    assert methods(nut="texture", rug="texture") == both | {"perlin-self-shuffle"}
+    assert methods(nut="object", rug="object") == both | {"cutpaste"}
+    assert methods(nut="object", rug="texture") == both | {"cutpaste", "perlin-self-shuffle"}
+
+
+def test_the_foreground_is_decided_from_images_as_the_recipe_prepares_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def decide(images: list[Pixels]) -> ForegroundRule:
+        seen.extend(image.shape for image in images)
+        return ForegroundRule(kind="texture")
+
+    monkeypatch.setattr(first_recipe, "decide", decide)
+    pictures = [np.full((520, 260, 1), 1000 * number, np.uint16) for number in range(20)]
+    write_recipe(str(fill(tmp_path / "a", *pictures)), tmp_path / "r.yaml")
+    assert seen == [(512, 256, 1)] * 16
+    assert "grey, some with 16 bits" in (tmp_path / "r.yaml").read_text()
+
+
+def test_an_image_unlike_those_looked_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_recipe, "MOST_LOOKED_AT", 1)
+    deep = noise(20, 20, 1).astype(np.uint16) * 100
+    out = tmp_path / "r.yaml"
+    write_recipe(str(fill(tmp_path / "a", noise(20, 20), deep)), out)
+    assert "2 images (1 of them looked at), colour, 20 x 20" in out.read_text()
+    assert "# 001.png: the image has 16 bits" in out.read_text()
+
+
+def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "a", noise(20, 20))
+    out = tmp_path / "r.yaml"
+    out.write_text("mine")
+    with pytest.raises(InputError, match=r"r\.yaml exists already; give another file name"):
+        write_recipe(str(folder), out)
+    assert out.read_text() == "mine"
+    with pytest.raises(InputError, match=r"none/r\.yaml cannot be written: No such file or directory"):
+        write_recipe(str(folder), tmp_path / "none" / "r.yaml")
+    with pytest.raises(InputError, match=r"x+ cannot be written: File name too long"):
+        write_recipe(str(folder), tmp_path / ("x" * 300))
+    with pytest.raises(InputError, match="does not exist"):
+        write_recipe(str(tmp_path / "none"), tmp_path / "s.yaml")
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "x.png").write_text("text")
+    with pytest.raises(InputError, match=r"bad has no usable image; x\.png: the file starts with 'text'"):
+        write_recipe(str(bad), tmp_path / "s.yaml")
+    assert not (tmp_path / "s.yaml").exists()
+
+
+@pytest.mark.needs_data
+def test_the_development_images(data: Path, tmp_path: Path) -> None:
+    bottle = write_recipe(str(data / "data" / "mvtec" / "bottle"), tmp_path / "bottle.yaml")
+    assert (bottle.name, bottle.size, bottle.source.kind) == ("bottle", "native", "mvtec")
+    assert "# Seen: 209 images, colour, 256 x 256 (" in (tmp_path / "bottle.yaml").read_text()
+    tile = write_recipe(str(data / "data" / "magnetic_tile"), tmp_path / "tile.yaml")
+    assert (tile.name, tile.size) == ("magnetic_tile", (256, 256))
+    assert "# Seen: 200 images, grey, 197 sizes from " in (tmp_path / "tile.yaml").read_text()

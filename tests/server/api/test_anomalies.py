@@ -1,0 +1,284 @@
+"""Anomalies on the fly: the samples of a plan of their own, the same bytes whatever happens besides."""
+
+import email
+import io
+import json
+import tarfile
+import threading
+import time
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.api.request_form import ASKABLE
+from synthgen.images.decode import decode
+from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.recipe.recipe import Recipe
+from synthgen.shards.encode import encode
+from synthgen.shards.tar import END_OF_ARCHIVE
+from synthgen.shards.writer import block
+from synthgen.sources.uploads import UploadSource
+from tests.server.requests import CUTPASTE, form, picture
+from tests.server.running import Running, running, small_settings
+
+MANY = {
+    "synthesizers": [{"method": "cutpaste"}, {"method": "perlin-texture"}, {"method": "scar", "weight": 2}],
+    "size": [48, 64],
+    "normal_share": 0.25,
+    "output": {"keep_normal": True},
+}
+
+
+def made_here(images: list[bytes], recipe: dict[str, Any], n: int, seed: int) -> Pipeline:
+    """The oracle: the same plan without the service."""
+    asked = Recipe.model_validate(
+        {"name": "request", "count": n, "seed": seed, "split": "all", "source": {"kind": "builtin"}, **recipe}
+    )
+    source = UploadSource.of(images, "uploads")
+    return Pipeline(freeze(asked.model_copy(update={"source": source})))
+
+
+def test_the_samples_are_those_of_the_plan_that_recipe_images_and_seed_make(server: Running) -> None:
+    images = [picture(1), picture(2)]
+    status, headers, body = server.send(form(server.url, images, MANY, n=40, seed=11))
+    assert status == 200
+    answer = json.loads(body)
+    pipeline = made_here(images, MANY, 40, 11)
+    expected = [encode(sample, pipeline.plan.recipe.output) for sample in pipeline.samples(range(40))]
+    assert answer["fingerprint"] == headers["synthgen-fingerprint"] == pipeline.plan.fingerprint
+    assert answer["seed"] == 11 and headers["synthgen-seed"] == "11"
+    assert len(answer["samples"]) == 40
+    for sample, members in zip(answer["samples"], expected, strict=True):
+        assert b64decode(sample["image"]) == members["png"]
+        assert b64decode(sample["mask"]) == members["mask.png"]
+        assert b64decode(sample["normal"]) == members["normal.png"]
+        assert sample["facts"] == json.loads(members["json"])
+    assert len({sample["facts"]["method"] for sample in answer["samples"]}) == 4
+
+
+def test_a_tar_is_a_shard_of_the_same_samples(server: Running) -> None:
+    images = [picture(1), picture(2)]
+    status, headers, body = server.send(form(server.url, images, MANY, "application/x-tar", n=40, seed=11))
+    assert status == 200 and headers["content-type"] == "application/x-tar"
+    pipeline = made_here(images, MANY, 40, 11)
+    samples = list(pipeline.samples(range(40)))
+    assert body == block(samples, pipeline.plan.recipe.output).data + END_OF_ARCHIVE
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        names = archive.getnames()
+    assert names[:5] == [f"000000000.{each}" for each in ("cls", "json", "mask.png", "normal.png", "png")]
+
+
+@pytest.mark.parametrize(
+    ("accept", "start"),
+    [("image/png", b"\x89PNG"), ("image/jpeg", b"\xff\xd8\xff"), ("image/webp", b"RIFF")],
+)
+def test_one_image_comes_in_the_accepted_format_with_its_facts(
+    server: Running, accept: str, start: bytes
+) -> None:
+    status, headers, body = server.send(form(server.url, [picture(3)], CUTPASTE, accept, seed=5))
+    assert status == 200 and headers["content-type"] == accept and body.startswith(start)
+    facts = json.loads(headers["synthgen-facts"])
+    sample = made_here([picture(3)], CUTPASTE, 1, 5).sample(0)
+    expected = sample.facts.model_dump(exclude={"params"})
+    assert facts == {**expected, "fingerprint": headers["synthgen-fingerprint"]}
+    if accept != "image/jpeg":
+        assert np.array_equal(decode(body), sample.image)
+
+
+def test_a_multipart_answer_has_the_members_as_parts(server: Running) -> None:
+    request = form(server.url, [picture(3)], CUTPASTE, "multipart/mixed", seed=5, n=2)
+    status, headers, body = server.send(request)
+    assert status == 200
+    message = email.message_from_bytes(f"Content-Type: {headers['content-type']}\r\n\r\n".encode() + body)
+    parts = [(part.get_filename(), part.get_payload(decode=True)) for part in message.get_payload()]
+    pipeline = made_here([picture(3)], CUTPASTE, 2, 5)
+    members = [encode(sample, pipeline.plan.recipe.output) for sample in pipeline.samples(range(2))]
+    expected = [
+        (f"{number:09d}.{extension}", each[extension])
+        for number, each in enumerate(members)
+        for extension in ("json", "png", "mask.png")
+    ]
+    assert parts == expected
+
+
+def test_under_load_the_bytes_are_those_of_a_single_request(server: Running) -> None:
+    requests = [
+        form(server.url, [picture(number % 5)], CUTPASTE, seed=number, strength=0.2 + 0.02 * number)
+        for number in range(40)
+    ]
+    alone = [server.send(request) for request in requests]
+    with ThreadPoolExecutor(20) as threads:
+        together = list(threads.map(server.send, requests))
+    assert {status for status, _, _ in [*alone, *together]} == {200}
+    assert [body for _, _, body in alone] == [body for _, _, body in together]
+    assert len({body for _, _, body in alone}) == 40
+    status, _, metrics = server.get("/metrics")
+    sizes = [
+        line for line in metrics.decode().splitlines() if line.startswith("synthgen_batch_samples_bucket")
+    ]
+    alone_count, count = (
+        float(next(line for line in sizes if f'le="{bound}"' in line and "paste" in line).split()[-1])
+        for bound in ("1.0", "+Inf")
+    )
+    assert status == 200 and count > alone_count, "no two requests shared a batch"
+
+
+def test_a_seed_is_drawn_and_told_and_brings_the_sample_back(server: Running) -> None:
+    status, headers, first = server.send(form(server.url, [picture(3)], CUTPASTE))
+    other = server.send(form(server.url, [picture(3)], CUTPASTE))
+    again = server.send(form(server.url, [picture(3)], CUTPASTE, seed=headers["synthgen-seed"]))
+    assert status == 200 and again[2] == first and other[2] != first
+
+
+@pytest.mark.parametrize(("strength", "low", "high"), [("0.3", 0.3, 0.3), ("0.4,0.6", 0.4, 0.6)])
+def test_strength_is_delta_for_pastes(server: Running, strength: str, low: float, high: float) -> None:
+    _, _, body = server.send(form(server.url, [picture(3)], MANY, strength=strength, n=20, seed=1))
+    facts = [sample["facts"] for sample in json.loads(body)["samples"]]
+    assert {each["strength_kind"] for each in facts if each["label"]} == {"delta"}
+    assert all(low <= each["strength"] <= high for each in facts if each["label"])
+
+
+def test_strength_is_s_for_diffusion(server: Running) -> None:
+    recipe = {
+        "synthesizers": [{"method": "sdas-image", "sampling": {"steps": 2, "batch": 2}}],
+        "size": [64, 64],
+    }
+    requests = [
+        form(server.url, [picture(3)], recipe, strength=strength, seed=1, category="coffee")
+        for strength in ("0", "2.5")
+    ]
+    answers = [json.loads(server.send(request)[2])["samples"][0] for request in requests]
+    assert [each["facts"]["strength"] for each in answers] == [0, 2.5]
+    assert answers[0]["facts"]["strength_kind"] == "s"
+    assert answers[0]["image"] != answers[1]["image"]
+
+
+def test_a_recipe_of_the_server_is_applied_to_the_images(server: Running) -> None:
+    images = [picture(1), picture(2)]
+    _, _, body = server.send(form(server.url, images, "patches", n=30, seed=2))
+    facts = [sample["facts"] for sample in json.loads(body)["samples"]]
+    assert {each["source_path"] for each in facts} == {"images.0", "images.1"}
+    assert {(each["height"], each["width"]) for each in facts} == {(48, 64)}
+    assert {each["method"] for each in facts} == {"cutpaste", "nsa", "perlin-texture", "none"}
+
+
+def test_a_method_that_needs_another_image_refuses_a_single_one(server: Running) -> None:
+    recipe = {"synthesizers": [{"method": "nsa"}], "size": [64, 64]}
+    for images, expected in ([picture(1)], 422), ([picture(1)] * 2, 422), ([picture(1), picture(2)], 200):
+        status, _, body = server.send(form(server.url, images, recipe))
+        assert status == expected, body
+        if status == 422:
+            assert json.loads(body)["errors"][0]["field"] == "images" and b"two or more" in body
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"),
+    [
+        ({**CUTPASTE, "sizes": [64, 64]}, "recipe.sizes"),
+        ({"synthesizers": [{"method": "cutpast"}]}, "recipe.synthesizers.0.method"),
+        ({"synthesizers": [{"method": "cutpaste", "delta": [0.9, 0.1]}]}, "recipe.synthesizers.0.delta"),
+        ({**CUTPASTE, "source": {"kind": "folder", "path": "/etc"}}, "recipe.source"),
+        (
+            {"synthesizers": [{"method": "perlin-texture", "textures": "/etc"}]},
+            "recipe.synthesizers.0.textures",
+        ),
+        ({"synthesizers": [{"method": "sdas", "model": "/etc"}]}, "recipe.synthesizers.0.model"),
+        ({"synthesizers": [{"method": "sdas", "bank": "/etc"}]}, "recipe.synthesizers.0.bank"),
+        ({**CUTPASTE, "foreground": {"masks": "/etc"}}, "recipe.foreground.masks"),
+        ({**CUTPASTE, "attempts": 1000}, "recipe.attempts"),
+        ("nonsense", "recipe"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_its_field(server: Running, recipe: Any, field: str) -> None:
+    status, headers, body = server.send(form(server.url, [picture(1)], recipe))
+    assert (status, headers["content-type"]) == (422, "application/problem+json")
+    problem = json.loads(body)
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert problem["detail"].count("\n") == 0
+
+
+def test_the_fields_of_a_request_are_fields_of_a_recipe() -> None:
+    assert set(ASKABLE) < set(Recipe.model_fields)
+    assert not {"name", "source", "count", "seed"} & set(ASKABLE)
+
+
+def test_a_full_lane_answers_429_and_then_recovers(tmp_path: Path) -> None:
+    slow = {
+        "synthesizers": [{"method": "sdas-image", "sampling": {"steps": 12, "batch": 2}}],
+        "size": [64, 64],
+    }
+    with running(small_settings(tmp_path, max_outstanding=2, workers=1)) as server:
+        with ThreadPoolExecutor(6) as threads:
+            answers = list(
+                threads.map(
+                    lambda seed: server.send(
+                        form(server.url, [picture(1)], slow, seed=seed, category="coffee")
+                    ),
+                    range(6),
+                )
+            )
+        statuses = [status for status, _, _ in answers]
+        assert statuses.count(200) == 2 and statuses.count(429) == 4
+        assert all(int(headers["retry-after"]) >= 1 for status, headers, _ in answers if status == 429)
+        assert server.send(form(server.url, [picture(1)], CUTPASTE))[0] == 200
+
+
+def test_what_a_client_waits_for_is_dropped_when_it_leaves(server: Running) -> None:
+    import socket
+
+    lane = server.service.lanes["paste"]
+    request = form(server.url, [picture(1)], CUTPASTE, n=1000)
+    assert isinstance(request.data, bytes)
+    head = f"POST /v1/anomalies HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request.data)}\r\n"
+    head += f"Content-Type: {request.headers['Content-type']}\r\nAccept: application/x-tar\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode() + request.data)
+        connection.recv(100)
+    deadline = time.monotonic() + 5
+    while lane.outstanding and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert lane.outstanding == 0
+
+
+def test_a_slow_reader_holds_no_worker(server: Running) -> None:
+    import socket
+
+    request = form(server.url, [picture(1)], {**CUTPASTE, "size": [256, 256]}, n=300)
+    assert isinstance(request.data, bytes)
+    head = f"POST /v1/anomalies HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request.data)}\r\n"
+    head += f"Content-Type: {request.headers['Content-type']}\r\nAccept: application/x-tar\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode() + request.data)
+        deadline = time.monotonic() + 10
+        while server.service.lanes["paste"].outstanding or time.monotonic() < deadline - 9:
+            assert time.monotonic() < deadline, "the reader's work is still outstanding"
+            time.sleep(0.05)
+        started = time.monotonic()
+        assert server.send(form(server.url, [picture(1)], CUTPASTE))[0] == 200
+        assert time.monotonic() - started < 2
+
+
+def test_the_pieces_of_several_clients_come_in_turns(server: Running) -> None:
+    """A large request of one client does not keep another waiting until it is done."""
+    done: list[str] = []
+
+    def ask(name: str, n: int, source: str) -> None:
+        import http.client
+
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, source_address=(source, 0))
+        request = form(server.url, [picture(1)], {**CUTPASTE, "size": [128, 128]}, "application/x-tar", n=n)
+        connection.request("POST", "/v1/anomalies", request.data, dict(request.headers))
+        assert connection.getresponse().read()
+        done.append(name)
+
+    large = threading.Thread(target=ask, args=("large", 1000, "127.0.0.2"))
+    large.start()
+    time.sleep(0.2)
+    ask("small", 1, "127.0.0.3")
+    large.join()
+    assert done == ["small", "large"]
