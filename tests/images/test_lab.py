@@ -1,4 +1,4 @@
-"""The colour difference by tables against scikit-image's formulas, and against numbers from the standard."""
+"""The colour difference against scikit-image's formulas, and against numbers from the standard."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_random_colours(count: int, channels: int) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_grey_level_against_its_neighbour(channels: int) -> None:
-    # One by one: in a mean, errors of dark pixels, where the tables are coarsest, would hide.
+    # One by one: in a mean, errors of dark pixels, which are the largest, would hide.
     for level in range(255):
         before, after = (np.full((1, channels), value, np.uint8) for value in (level, level + 1))
         assert lab_difference(before, after) == pytest.approx(by_formula(before, after), abs=0.02)
@@ -40,7 +40,7 @@ def test_the_darkest_and_brightest_colours_one_by_one() -> None:
         assert lab_difference(before, after) == pytest.approx(by_formula(before, after), abs=0.1)
 
 
-def test_the_tables_do_not_make_dark_colours_lighter_or_darker() -> None:
+def test_dark_colours_come_out_neither_lighter_nor_darker() -> None:
     black = colours((0, 0, 0))
     errors = []
     for red, green, blue in np.ndindex(6, 6, 6):
