@@ -5,6 +5,8 @@ Any decoder error on hostile bytes becomes an `UnusableImage`, so nothing here e
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
@@ -42,39 +44,48 @@ def decode(data: bytes) -> Decoded:
         raise UnusableImage("the file is empty; an image is expected")
     if len(data) > MAX_BYTES:
         raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
-    with warnings.catch_warnings():
-        # Pillow warns about damaged metadata on standard error; what matters is raised as an error.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        try:
-            image = _open(data)
-            _guard(image, data)
-            pixels = _composite_over_white(_samples(image, data))
-            return cast(Decoded, np.ascontiguousarray(_upright(pixels, _orientation(image))))
-        except UnusableImage:
-            raise
-        except Exception as error:  # a decoder fed with damaged bytes raises whatever it stumbles over
-            raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
+    with _guarded():
+        image = _open(data)
+        _guard(image, data)
+        pixels = _composite_over_white(_samples(image, data))
+        return cast(Decoded, np.ascontiguousarray(_upright(pixels, _orientation(image))))
 
 
 def size_of(data: bytes) -> tuple[int, int]:
     """Height and width of an encoded image by its header, guarded as in `decode`. Raises UnusableImage."""
+    with _guarded():
+        image = _open(data)
+        _guard(image, data)
+        width, height = image.size
+        return height, width
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Say why an image cannot be used, whatever the decoders raise, and in silence."""
+    from PIL import Image
+
     with warnings.catch_warnings():
+        # Pillow warns about damaged metadata on standard error; what matters is raised as an error.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
-            image = _open(data)
-            _guard(image, data)
+            yield
         except UnusableImage:
             raise
-        except Exception as error:
+        except Image.DecompressionBombError as error:  # some of Pillow's decoders have its limit as well
+            raise UnusableImage(
+                "the image has more pixels than Pillow decodes (PIL.Image.MAX_IMAGE_PIXELS); at most "
+                f"{MAX_PIXELS / 1e6:.0f} megapixels are read"
+            ) from error
+        except Exception as error:  # a decoder fed with damaged bytes raises whatever it stumbles over
             raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
-    width, height = image.size
-    return height, width
 
 
 def _open(data: bytes) -> "ImageFile":
     """Read the header with the decoder that the first bytes name, whatever the file is called.
 
-    The decoders are called directly because ``Image.open`` judges the size by its own limits first.
+    The decoders are called directly because ``Image.open`` judges the size by its own limit first, takes more
+    formats under the same names, and says of damaged bytes only at which address in memory they lie.
     """
     from PIL import (
         BmpImagePlugin,

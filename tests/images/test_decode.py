@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from synthgen.images import decode as decode_module
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import UnusableImage, decode, size_of
 from synthgen.images.encode import encode_jpeg, encode_webp
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import Preparation
@@ -344,6 +344,26 @@ def test_guards_stand_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode_module, "_open", lambda data: pytest.fail("the header was read"))
     with pytest.raises(UnusableImage, match="at most"):
         decode(data)
+
+
+def large_webp() -> bytes:
+    """A small picture, the header of which says 16383 x 16383 pixels."""
+    data = bytearray(saved(Image.fromarray(noise(3)), "WEBP", lossless=True))
+    sizes = data.index(b"VP8L") + 9
+    has_alpha = data[sizes + 3] & 0b0001_0000
+    data[sizes : sizes + 4] = struct.pack("<I", 16382 | 16382 << 14 | has_alpha << 24)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("limit", [None, 1, 50_000_000, 10**12])
+def test_the_bound_is_ours_whatever_pillows_is(limit: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    np.testing.assert_array_equal(decode(saved(Image.fromarray(noise(3)), "PNG")), noise(3))
+    for read in (decode, size_of):
+        with pytest.raises(UnusableImage, match=r"2500 megapixels.*at most 64"):
+            read(bomb())
+        with pytest.raises(UnusableImage, match=r"pixels.*at most 64"):
+            read(large_webp())
 
 
 def test_is_grey() -> None:
