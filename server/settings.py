@@ -16,7 +16,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Settings(BaseSettings):
     """All settings with their bounds; ``SYNTHGEN_PORT=80`` in the environment sets ``port``."""
 
-    model_config = SettingsConfigDict(env_prefix="SYNTHGEN_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SYNTHGEN_", frozen=True, use_attribute_docstrings=True)
 
     recipes: Path | None = None
     """A folder of recipes to serve; those that come with synthgen where there is none."""

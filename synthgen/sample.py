@@ -3,23 +3,20 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
 from synthgen.scene import Scene
 
 FORMAT_VERSION = 1
 
 
-class Facts(BaseModel):
+class Facts(FrozenModel):
     """The record of one sample (`KEY.json`): every field always present, never null, one JSON type each.
 
     Lengths are pixels of the written image, boxes ``[left, top, right, bottom]`` with the last two excluded.
     ``params`` is one JSON string with all that a replay needs: how the normal image was prepared, the
     foreground rule, and every number the method drew.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: int
     fingerprint: str

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, ClassVar, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
+from synthgen.config.model import FrozenModel
 from synthgen.detectors.common.anomaly_maps import mean_of_highest
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.errors import InputError, RunError
@@ -29,10 +30,10 @@ class NormalImages(Protocol):
         """All images in batches (B, 3, H, W) float32, RGB in [0, 1], H = W = the settings' image_size."""
 
 
-class DetectorSettings(BaseModel):
+class DetectorSettings(FrozenModel):
     """The settings of all methods."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     image_size: Annotated[int, Field(ge=32, le=2048)] = 256
     """Side of the square images, pixels."""

@@ -6,8 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from synthgen.config.model import FrozenModel
 from synthgen.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ PIPELINE = "model_index.json"
 CARD = "README.md"
 
 
-class ModelFacts(BaseModel):
+class ModelFacts(FrozenModel):
     """What a recipe has to know of a model before it is loaded."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = 1
     size: Annotated[int, Field(ge=16, le=1024)]
@@ -51,10 +50,8 @@ class ModelFacts(BaseModel):
         return len(self.categories) > 1
 
 
-class PinnedModel(BaseModel):
+class PinnedModel(FrozenModel):
     """A model that samples depend on: the hash of its files, and its facts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sha256: str
     facts: ModelFacts

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import torch
 from diffusers import UNet2DModel
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from synthgen.config.model import FrozenModel
 from synthgen.diffusion.model_files import read_object
 from synthgen.errors import InputError
 from synthgen.runtime.memory import is_out_of_memory
@@ -17,10 +18,10 @@ from synthgen.runtime.memory import is_out_of_memory
 CONFIG = "config.json"
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(FrozenModel):
     """What bounds the time and memory of building the network, before it is built."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore")
 
     class_name: Annotated[Literal["UNet2DModel"], Field(alias="_class_name")]
     layers_per_block: Annotated[int, Field(ge=1, le=32)] = 2

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from synthgen.config.model import FrozenModel
 
 
-class Sampling(BaseModel):
+class Sampling(FrozenModel):
     """The settings of one sampling run; all of them decide the samples' bytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
     """Noise levels of the whole way from noise to image."""

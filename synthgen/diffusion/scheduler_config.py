@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import Positive
 from synthgen.errors import InputError
 
@@ -17,10 +18,10 @@ MAX_TRAIN_TIMESTEPS = 10_000
 _Beta = Annotated[float, Field(ge=1e-8, le=0.999)]
 
 
-class SchedulerConfig(BaseModel):
+class SchedulerConfig(FrozenModel):
     """Names, values and defaults as in diffusers' DDPMScheduler; what it does not need is passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore")
 
     class_name: Annotated[Literal["DDPMScheduler", "DDIMScheduler"], Field(alias="_class_name")] = (
         "DDPMScheduler"

@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
+from synthgen.config.model import FrozenModel
 from synthgen.evaluation.metrics.pixels import LabelledMaps, rank_pixels
 from synthgen.evaluation.metrics.ranking import auroc, rank_images
 from synthgen.evaluation.metrics.regions import aupro
@@ -13,10 +13,8 @@ from synthgen.evaluation.test_set import TestSet
 AUPRO_LIMIT = 0.3
 
 
-class Kind(BaseModel):
+class Kind(FrozenModel):
     """The images of one kind of defect beside all normal ones; null where the test set cannot tell."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     images: int
     image_auroc: float | None

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.evaluation.defect_types import AUPRO_LIMIT, Kind
 from synthgen.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Estimate, Spread, spread
 from synthgen.evaluation.protocol import Measured
@@ -37,11 +38,7 @@ COLUMNS = (
 )
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Value(_Record):
+class Value(FrozenModel):
     """A metric with its 95 % bootstrap interval over the test images."""
 
     value: float
@@ -49,18 +46,18 @@ class Value(_Record):
     high: float
 
 
-class Run(_Record):
+class Run(FrozenModel):
     """The metrics by name; null where the test set cannot tell."""
 
     seed: int | None
     """None for a detector that was fitted before."""
     image: dict[str, Value] | None
     pixel: dict[str, Value | None] | None
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, Kind] = Field({})
     """Each kind of defect on its own, by its name."""
 
 
-class Category(_Record):
+class Category(FrozenModel):
     """What was measured in one category."""
 
     category: str
@@ -74,7 +71,7 @@ class Category(_Record):
     runs: list[Run]
 
 
-class Report(_Record):
+class Report(FrozenModel):
     """A detector on a data set."""
 
     report_version: int = REPORT_VERSION

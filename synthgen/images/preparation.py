@@ -15,7 +15,7 @@ Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 class Preparation(BaseModel):
     """How a decoded image becomes a sample's normal image."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     size: tuple[int, int]
     """Height, width."""

@@ -4,8 +4,9 @@ import json
 from hashlib import sha256
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.diffusion.model_files import PinnedModel
 from synthgen.images.preparation import Preparation
 from synthgen.recipe.recipe import Recipe
@@ -15,10 +16,8 @@ from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
 from synthgen.synthesizers.ingredients import PinnedBank
 
 
-class Plan(BaseModel):
+class Plan(FrozenModel):
     """Everything that decides the bytes of the samples, pinned by hash."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: int = FORMAT_VERSION
     recipe: Recipe
@@ -29,9 +28,9 @@ class Plan(BaseModel):
     """The rule of each category, and in its ``reason`` how it was chosen."""
     textures: dict[str, list[PinnedFile]]
     """The pictures of each texture collection that a synthesizer names."""
-    models: dict[str, PinnedModel] = {}
+    models: dict[str, PinnedModel] = Field({})
     """The diffusion models that a synthesizer names."""
-    banks: dict[str, PinnedBank] = {}
+    banks: dict[str, PinnedBank] = Field({})
     """The banks of stored images that a synthesizer names."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from synthgen.config.model import FrozenModel
 from synthgen.images.preparation import Preparation
 from synthgen.plan.plan import Plan
 from synthgen.regions.foreground import ForegroundRule
@@ -12,10 +11,8 @@ from synthgen.sources.records import NormalImage
 from synthgen.synthesizers.base import Params
 
 
-class Record(BaseModel):
+class Record(FrozenModel):
     """What a replay reads back."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     preparation: Preparation
     foreground: ForegroundRule

@@ -3,16 +3,9 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
+from synthgen.config.model import FrozenModel
 from synthgen.images.preparation import Side
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources import AnySource
@@ -25,10 +18,8 @@ def _visible(contrast: float) -> float:
     return contrast
 
 
-class Output(BaseModel):
+class Output(FrozenModel):
     """How samples are written. Nothing here changes which samples there are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_format: Literal["png", "jpg", "webp"] = "png"
     """png and webp are lossless."""
@@ -40,10 +31,8 @@ class Output(BaseModel):
     """Samples in a shard."""
 
 
-class Recipe(BaseModel):
+class Recipe(FrozenModel):
     """A recipe: which normal images, which synthesizers with which ranges, how many samples."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
+from synthgen.config.model import FrozenModel
 from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
 from synthgen.regions.foreground_decision import decide
@@ -23,28 +24,22 @@ __all__ = [
 ]
 
 
-class PublishedForeground(BaseModel):
+class PublishedForeground(FrozenModel):
     """The rules that were published for the categories of a dataset."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     published: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     """The dataset: ``mvtec``, ``visa``, ``mpdd`` or ``btad``."""
 
 
-class MaskFolder(BaseModel):
+class MaskFolder(FrozenModel):
     """The user's own masks: a folder with one mask for each image, product white, background black."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     masks: Annotated[str, Field(min_length=1)]
     """Path or URL of the folder."""
 
 
-class PublishedRules(BaseModel):
+class PublishedRules(FrozenModel):
     """A data file of published rules, `recipes/foreground/DATASET.yaml`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     reference: str
     """Where the rules were published."""

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
 from synthgen.regions.background import border_likeness, flattened
 from synthgen.scene import SceneKind
@@ -16,10 +17,8 @@ _Step = Callable[..., Any]
 Length = Annotated[float, Field(ge=0, le=64)]
 
 
-class Segmentation(BaseModel):
+class Segmentation(FrozenModel):
     """How a product is told from its background. Lengths are pixels of a 256 x 256 image."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channel: Channel = "grey"
     """``flattened`` is grey less the light on the background; ``border-likeness`` is high for the colours of
@@ -40,10 +39,8 @@ class Segmentation(BaseModel):
     """How far the edge is drawn in at the end."""
 
 
-class ForegroundRule(BaseModel):
+class ForegroundRule(FrozenModel):
     """A rule that finds the product in any image of one category: plain data, stored in the plan."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: SceneKind
     reason: str = ""

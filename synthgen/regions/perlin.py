@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from synthgen.config.model import FrozenModel
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +28,8 @@ Period = Annotated[int, Field(ge=1, le=4096)]
 FieldValues = npt.NDArray[np.float32]
 
 
-class Lattice(BaseModel):
+class Lattice(FrozenModel):
     """A random-angle lattice of gradients over the image (DRAEM, ICCV 2021, supplement)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cells: tuple[int, int]
     """Lattice cells down and across the image."""
@@ -39,10 +39,8 @@ class Lattice(BaseModel):
     """Degrees counter-clockwise about the centre."""
 
 
-class Classic(BaseModel):
+class Classic(FrozenModel):
     """Classic Perlin noise: fixed permutation table, octaves (Perlin, SIGGRAPH 2002; package ``noise``)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     octaves: int = Field(default=4, ge=1, le=12)
     persistence: float = Field(default=0.5, gt=0, le=1)

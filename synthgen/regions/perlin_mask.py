@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import DegreesRange, PositiveRange
 from synthgen.images.pixels import Pixels
 from synthgen.regions.perlin import Classic, FieldValues, Lattice, classic_field, lattice_fields
@@ -19,11 +20,7 @@ COMBINATIONS: tuple[Combination, ...] = ("single", "union", "intersection")
 Threshold = Annotated[float, Field(gt=-1, lt=1)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClassicWindow(_Record):
+class ClassicWindow(FrozenModel):
     """The part of the endless classic field that an image shows."""
 
     field: Classic
@@ -33,7 +30,7 @@ class ClassicWindow(_Record):
     """Lattice units along the image's shorter side."""
 
 
-class PerlinMask(_Record):
+class PerlinMask(FrozenModel):
     """The drawn numbers of one mask: the fields (one, or two that are combined) and the threshold."""
 
     fields: list[Lattice] | list[ClassicWindow]
@@ -41,7 +38,7 @@ class PerlinMask(_Record):
     threshold: float
 
 
-class _Shape(_Record):
+class _Shape(FrozenModel):
     combine: Literal["single", "union", "intersection", "mixed"] = "single"
     """One mask, two joined, two intersected, or (mixed) any of the three, as GLASS does."""
 

@@ -1,10 +1,7 @@
 """What describes a finished directory: manifest, timm's shard list, and the dataset card."""
 
-import ast
 import inspect
 from collections.abc import Sequence
-from itertools import pairwise
-from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin
 
 from synthgen.plan.plan import Plan
@@ -157,28 +154,17 @@ def _members(plan: Plan) -> str:
 
 
 def _schema() -> str:
-    meanings = _meanings()
     rows = [
-        (f"`{name}`", _type_name(field.annotation), meanings.get(name, ""))
+        (
+            f"`{name}`",
+            _type_name(field.annotation),
+            " ".join((field.description or "").split()).replace("``", "`"),
+        )
         for name, field in Facts.model_fields.items()
     ]
     intro = "Every sample has every field, none is ever null, and each has one JSON type."
     general = inspect.cleandoc(Facts.__doc__ or "").partition("\n\n")[2].replace("\n", " ").replace("``", "`")
     return f"## Facts\n\n{intro} {general}\n\n{_table(('Field', 'Type', 'Meaning'), rows)}"
-
-
-def _meanings() -> dict[str, str]:
-    """The docstring that stands below each field of Facts."""
-    body = ast.parse(dedent(inspect.getsource(Facts))).body[0]
-    statements = body.body if isinstance(body, ast.ClassDef) else []
-    meanings = {}
-    for statement, after in pairwise(statements):
-        if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
-            continue
-        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            text = inspect.cleandoc(str(after.value.value))
-            meanings[statement.target.id] = " ".join(text.split()).replace("``", "`")
-    return meanings
 
 
 def _type_name(annotation: Any) -> str:

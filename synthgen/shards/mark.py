@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from synthgen.config.model import FrozenModel
 from synthgen.errors import InputError
 from synthgen.shards.statistics import ShardStatistics
 
 
-class Mark(BaseModel):
+class Mark(FrozenModel):
     """What a finished shard is (`000000.json` beside `000000.tar`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: int
     shard: str

@@ -4,8 +4,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.sample import Facts
 
 GRID = 8
@@ -19,20 +20,18 @@ CONTRAST_EDGES = tuple(range(0, 257, CONTRAST_STEP))
 """Bounds of the contrast bins, grey levels."""
 
 
-class ShardStatistics(BaseModel):
+class ShardStatistics(FrozenModel):
     """Counts over the samples of a shard.
 
     Area, contrast and positions count the anomalous samples that have a paired normal image: elsewhere
     the mask is the full frame and there is nothing to measure a change against.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    outcomes: dict[str, int] = {}
-    methods: dict[str, int] = {}
+    outcomes: dict[str, int] = Field({})
+    methods: dict[str, int] = Field({})
     """Samples by the synthesizer asked for; ``none`` for those that were to be normal."""
-    categories: dict[str, int] = {}
-    rejected: dict[str, dict[str, int]] = {}
+    categories: dict[str, int] = Field({})
+    rejected: dict[str, dict[str, int]] = Field({})
     """Rejected samples by synthesizer and reason."""
     attempts: int = 0
     unpaired: int = 0
@@ -43,9 +42,9 @@ class ShardStatistics(BaseModel):
     """Sum of the contrasts, each rounded to a ten thousandth of a grey level."""
     areas: list[int] = [0] * (len(AREA_EDGES) - 1)
     """Samples in each bin of AREA_EDGES; what lies below the first bound is in the first bin."""
-    contrasts: list[int] = [0] * (len(CONTRAST_EDGES) - 1)
+    contrasts: list[int] = Field([0] * (len(CONTRAST_EDGES) - 1))
     """Samples in each bin of CONTRAST_EDGES."""
-    positions: list[list[int]] = [[0] * GRID for _ in range(GRID)]
+    positions: list[list[int]] = Field([[0] * GRID for _ in range(GRID)])
     """Samples whose box has its centre in a cell of the grid, row by row."""
 
     @classmethod

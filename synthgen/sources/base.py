@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from synthgen.config.model import FrozenModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +18,8 @@ class Entry:
     category: str
 
 
-class Source(BaseModel):
+class Source(FrozenModel):
     """Where normal images come from. Only training-normal images are ever listed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     threads: ClassVar[int | None] = None
     """How many images are read and decoded at a time; None: as many as suits the machine."""

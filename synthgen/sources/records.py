@@ -2,14 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from synthgen.config.model import FrozenModel
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PinnedFile(_Record):
+class PinnedFile(FrozenModel):
     """A file that samples depend on: its path below its own root, and the hash of its bytes."""
 
     path: str
@@ -25,7 +21,7 @@ class NormalImage(PinnedFile):
     """The user's own mask, where the recipe names a folder of masks."""
 
 
-class RejectedFile(_Record):
+class RejectedFile(FrozenModel):
     """An image that cannot be used, and why."""
 
     path: str

@@ -4,8 +4,9 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import PositiveShareRange, Share
 from synthgen.defect import Composite, Defect, composite, full_frame
 from synthgen.scene import Scene
@@ -13,10 +14,8 @@ from synthgen.streams import Stream
 from synthgen.synthesizers.ingredients import Ingredients
 
 
-class Params(BaseModel):
+class Params(FrozenModel):
     """Every random decision of one defect; enough to make it again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     delta: float
     """Opacity: the weight of the anomaly, 0–1."""
@@ -34,14 +33,12 @@ class Params(BaseModel):
 P = TypeVar("P", bound=Params)
 
 
-class Synthesizer(BaseModel, Generic[P]):
+class Synthesizer(FrozenModel, Generic[P]):
     """A method with its ranges, as it stands in a recipe.
 
     ``draw`` takes every random decision for one sample; ``make`` is deterministic, works on a batch and
     uses the drawn parameters alone, never the recipe's ranges, so that a stored record can be rendered again.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     strength_kind: ClassVar[Literal["delta", "s"]] = "delta"
     params_type: ClassVar[type[Params]]
@@ -59,6 +56,11 @@ class Synthesizer(BaseModel, Generic[P]):
     """Opacity of the anomaly (weight of the anomaly), drawn uniformly."""
     min_overlap: Share = 0.0
     """Least share of the drawn defect that must lie on the foreground, before it is clipped to it."""
+
+    @classmethod
+    def __class_getitem__(cls, typevar_values: Any) -> Any:
+        """The class itself: P is there for type checkers, and pydantic would build a class for each P."""
+        return cls
 
     def collections(self) -> set[str]:
         """The texture collections that the method draws from; they are pinned in the plan."""

@@ -3,17 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
+from synthgen.config.model import FrozenModel
 from synthgen.diffusion.model_files import PinnedModel
 from synthgen.images.preparation import Preparation
 from synthgen.sources.records import PinnedFile
 
 
-class PinnedBank(BaseModel):
+class PinnedBank(FrozenModel):
     """A bank that samples depend on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fingerprint: str
     """Of the plan that made it."""

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import Positive, PositiveRange, PositiveShareRange, Share
 from synthgen.defect import Defect
 from synthgen.images.pixels import Pixels
@@ -26,10 +27,8 @@ MIN_SIDE = 7
 RESIZE: dict[SceneKind, tuple[float, float]] = {"object": (0.7, 1.3), "texture": (0.5, 2.0)}
 
 
-class NsaPatch(BaseModel):
+class NsaPatch(FrozenModel):
     """One patch: where it is cut and where it goes (which may be of another size)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cut: Box
     target: Box

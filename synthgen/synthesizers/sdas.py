@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import cv2
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import PositiveShareRange
 from synthgen.defect import Defect
 from synthgen.errors import InputError
@@ -29,10 +30,8 @@ from synthgen.synthesizers.ingredients import Ingredients
 from synthgen.synthesizers.sdas_image import generated
 
 
-class BankPicture(BaseModel):
+class BankPicture(FrozenModel):
     """A stored picture: the fingerprint of its bank, its index there, and the strength it was made with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     bank: str
     index: int

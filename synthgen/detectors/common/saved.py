@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import safetensors.torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
+from synthgen.config.model import FrozenModel
 from synthgen.detectors.base import DetectorSettings, State
 from synthgen.detectors.common.backbone import Backbone, BackboneName
 from synthgen.errors import InputError, RunError
@@ -19,10 +20,8 @@ STATE = "detector.safetensors"
 BACKBONE = "backbone.safetensors"
 
 
-class DetectorRecord(BaseModel):
+class DetectorRecord(FrozenModel):
     """What a detector is; the hashes are those of the files beside it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: Literal[1] = 1
     method: str

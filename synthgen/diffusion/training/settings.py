@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from synthgen.config.model import FrozenModel
 from synthgen.diffusion.training.presets import PRESETS, Prediction, PresetName, Variance, require_size
 from synthgen.errors import InputError
 
@@ -14,13 +15,13 @@ _OF_PRESET: Any = None
 """Stands for the preset's own value, which takes its place when the model is validated."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(FrozenModel):
     """A training's settings; batch, learning_rate, prediction and variance are the preset's unless given.
 
     Raises InputError for sizes that the network cannot take or the images do not have.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     preset: PresetName = "tiny"
     size: Annotated[int, Field(ge=16, le=1024)] = 64

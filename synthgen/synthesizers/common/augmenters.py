@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
+from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
 from synthgen.streams import Stream
 from synthgen.synthesizers.common.jitter import LEVELS, to_levels, turned_hues
@@ -18,10 +18,8 @@ from synthgen.synthesizers.common.jitter import LEVELS, to_levels, turned_hues
 IDENTITY = np.arange(256, dtype=np.uint8)
 
 
-class Augmentation(BaseModel):
+class Augmentation(FrozenModel):
     """One augmenter with its drawn numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     values: list[float]

@@ -4,8 +4,8 @@ import math
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
 from synthgen.scene import Scene
 from synthgen.streams import Stream
@@ -13,10 +13,8 @@ from synthgen.streams import Stream
 PLACING_TRIES = 20
 
 
-class Box(BaseModel):
+class Box(FrozenModel):
     """A box of whole pixels that lies inside its image."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     left: int
     top: int

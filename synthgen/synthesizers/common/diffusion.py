@@ -5,8 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import StrengthRange
 from synthgen.defect import Defect
 from synthgen.diffusion.sampling import Sampling
@@ -23,10 +24,8 @@ Fit = Literal["exact", "patch", "resized"]
 NOISE_SEEDS = 2**53 - 1
 
 
-class Generation(BaseModel):
+class Generation(FrozenModel):
     """The drawn numbers of one picture out of a model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model_sha256: str
     noise_seed: int

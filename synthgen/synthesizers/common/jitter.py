@@ -3,18 +3,16 @@
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
+from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
 from synthgen.streams import Stream
 
 LEVELS = np.arange(256, dtype=np.float64)
 
 
-class Jitter(BaseModel):
+class Jitter(FrozenModel):
     """Factors for brightness, contrast and saturation, and a turn of the hue (1 = the whole circle)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     brightness: float
     contrast: float
