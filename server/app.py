@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from server.api import anomalies, health, page, pictures, recipes
+from server.api.openapi import describe_recipes
 from server.catalogue import check_recipes
 from server.http.middleware import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
 from server.http.problems import answer_with_problems
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     for each in (anomalies, recipes, pictures, health, page):
         app.include_router(each.router)
     page.mount_files(app)
+    describe_recipes(app)
     answer_with_problems(app)
     app.add_middleware(
         BodyGuard,

@@ -23,8 +23,11 @@ class Settings(BaseSettings):
     models: tuple[Path, ...] = ()
     """Directories of diffusion models that a request's recipe may name, by their last part."""
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port to listen on; 0 takes a free one."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks and fields are computed; auto takes a GPU where there is one."""
     api_key_file: Path | None = None
     """A file with the key that every request must bring."""
     workers: Count | None = None

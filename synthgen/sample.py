@@ -19,6 +19,7 @@ class Facts(FrozenModel):
     """
 
     format_version: int
+    """Version of the facts and shards."""
     fingerprint: str
     """Hash of the plan that made the sample."""
     seed: int

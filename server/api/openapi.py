@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from fastapi import FastAPI
+
+from server.api.request_form import AskedRecipe
 from server.api.responses import IMAGE_FORMATS, JSON, MULTIPART, TAR
 
 EXAMPLE_RECIPE = '{"synthesizers": [{"method": "cutpaste"}], "output": {"keep_normal": true}}'
@@ -75,7 +78,7 @@ _FORM = _object(
         description="Normal images of one product: PNG, JPEG, BMP, TIFF or WebP.",
     ),
     recipe=_text(
-        "The name of a recipe (GET /v1/recipes), or a recipe in JSON without name, source, count and seed.",
+        "The name of a recipe (GET /v1/recipes), or a recipe in JSON: the schema AskedRecipe.",
         default=EXAMPLE_RECIPE,
     ),
     n=_whole("How many samples.", minimum=1, default=1),
@@ -119,3 +122,18 @@ ANOMALIES: dict[str, Any] = {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     },
 }
+
+
+def describe_recipes(app: FastAPI) -> None:
+    """Put the fields of a recipe in a request into the document: in the form it is one text."""
+    without_recipes = app.openapi
+
+    def openapi() -> Schema:
+        document = without_recipes()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if AskedRecipe.__name__ not in schemas:
+            schema = AskedRecipe.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= {**schema.pop("$defs"), AskedRecipe.__name__: schema}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

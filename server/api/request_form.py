@@ -36,9 +36,10 @@ ASKABLE = ("size", "fit", "normal_share", "foreground", "min_contrast", "attempt
 AskedRecipe = create_model(
     "AskedRecipe",
     __config__=ConfigDict(extra="forbid", frozen=True),
+    __doc__="A recipe in a request; the request itself says the rest of what a recipe says.",
     **{name: (Recipe.model_fields[name].annotation, Recipe.model_fields[name]) for name in ASKABLE},  # type: ignore[call-overload]
 )
-"""A recipe in a request."""
+"""A recipe in a request; its fields have the descriptions of those of Recipe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,41 +22,53 @@ class Output(FrozenModel):
     """How samples are written. Nothing here changes which samples there are."""
 
     image_format: Literal["png", "jpg", "webp"] = "png"
-    """png and webp are lossless."""
+    """Format of the images: png (lossless), webp (lossless, smaller) or jpg."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
-    """JPEG quality; the other formats ignore it."""
+    """JPEG quality, 1 to 100; the other formats ignore it."""
     keep_normal: bool = False
     """Write the paired normal image beside every sample."""
     shard_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """Samples in a shard."""
+    """Samples in a shard (one tar file)."""
 
 
 class Recipe(FrozenModel):
     """A recipe: which normal images, which synthesizers with which ranges, how many samples."""
 
     name: Annotated[str, Field(max_length=100)]
+    """What the recipe is called: letters, digits, - and _."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """The same seed makes the same samples; another seed makes others."""
     count: Annotated[int, Field(ge=1, le=10**9)]
+    """How many samples to make."""
     source: SerializeAsAny[AnySource]
+    """Where the normal images are."""
     size: tuple[Side, Side] | Literal["native"] = (256, 256)
-    """[height, width] of the samples, or ``native`` where all images have one size."""
+    """[height, width] of the samples in pixels, or ``native`` where all images have one size of their own."""
     fit: Literal["resize", "crop"] = "resize"
-    """How an image gets that size: the whole image resized, or its centre cut out."""
+    """How an image gets that size: resize the whole, or crop its centre."""
     on_bad_image: Literal["skip", "fail"] = "skip"
-    """What an image that cannot be used does: it is recorded and left out, or it stops the run."""
+    """An image that cannot be used: skip (it is recorded and left out) or fail (it stops the run)."""
     split: Literal["fit", "heldout", "all"] = "fit"
-    """Which of the normal images become samples."""
+    """Which of the normal images become samples: fit, heldout (those set aside for judging), or all."""
     spread: Literal["images", "categories"] = "images"
-    """What the samples are spread over evenly: the images, or the categories, whatever their numbers."""
+    """What the samples are spread over evenly: images, or categories, whatever their numbers of images."""
     normal_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the samples that stay normal."""
+    """Share of the samples that stay normal, 0 to below 1."""
     foreground: ForegroundChoice = "auto"
+    """Where a defect may be: ``auto`` finds the product in the images, ``all`` is the whole image,
+    ``{masks: PATH}`` names a folder with a mask of the product for every image, ``{published: DATASET}``
+    takes the rules that were published for a dataset, and ``{side: dark}`` or ``{side: bright}`` begins an
+    own rule."""
     min_contrast: Annotated[float, Field(ge=0, le=255), AfterValidator(_visible)] = 4.0
-    """Least mean change inside the mask, in grey levels, for a defect to count as visible."""
+    """Least mean change inside a mask, in grey levels, for a defect to count as visible: 2 or more, or 0 to
+    switch the check off."""
     attempts: Annotated[int, Field(ge=1, le=1000)] = 50
-    """How often a sample is drawn anew before it is left normal and recorded as rejected."""
+    """How often a sample is drawn anew, until a defect is visible and on the product; without one it is left
+    normal and recorded as rejected."""
     synthesizers: Annotated[list[SerializeAsAny[AnySynthesizer]], Field(min_length=1, max_length=100)]
+    """The methods that make the defects, each with its ranges."""
     output: Output = Output()
+    """How the samples are written."""
 
     @field_validator("name")
     @classmethod

@@ -2,14 +2,19 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from textwrap import wrap
-from typing import Literal
+from textwrap import indent, wrap
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
 
 from synthgen.config.document import one_line
 from synthgen.config.writer import inline
+from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.scene import SceneKind
 from synthgen.sources.base import Source
+from synthgen.synthesizers import METHODS
+from synthgen.synthesizers.base import Synthesizer
 
 MOST_LISTED = 10
 
@@ -41,65 +46,84 @@ def recipe_text(
     return f"""\
 # A recipe for synthgen: which normal images, which defects, how many samples.
 {_seen(look)}
+
+{_says("name")}
 name: {inline(name)}
 
-# The same seed makes the same samples; another seed makes others.
+{_says("seed")}
 seed: 0
 
-# How many samples to make.
+{_says("count")}
 count: 1000
 
-# Where the normal images are. held_out is the share of them that is set aside for judging detectors.
+{_says("source")}
+{_each_says(type(source), *(name for name in own if name != "kind"), "held_out")}
 source: {inline(own | {"held_out": source.held_out})}
 
-# [height, width] of the samples, or native where all images have one size of their own.
+{_says("size")}
 {_size(look, size)}
-# How an image gets that size: resize the whole, or crop its centre.
+{_says("fit")}
 fit: resize
 # fit: crop
 
-# An image that cannot be used: skip (it is recorded and left out) or fail (it stops the run).
+{_says("on_bad_image")}
 on_bad_image: skip
 # on_bad_image: fail
 
-# Which of the normal images become samples: fit, heldout, or all.
+{_says("split")}
 split: fit
 # split: all
 
-# What the samples are spread over evenly: images, or categories, however many images each of them has.
+{_says("spread")}
 spread: images
 # spread: categories
 
-# Share of the samples that stay normal, 0 to below 1.
+{_says("normal_share")}
 normal_share: 0.1
 
-# Where a defect may be: auto finds the product in the images, all is the whole image, masks names a
-# folder with a mask of the product for every image. Found by auto:
+{_says("foreground")}
+# Found by auto:
 {_found(rules)}
 foreground: auto
 # foreground: all
 # foreground: {{masks: path/to/masks}}
 
-# Least mean change inside a mask, in grey levels, for a defect to count as visible (0: any change).
+{_says("min_contrast")}
 min_contrast: 4
 
-# How often a sample is drawn anew, until a defect is visible and on the product.
+{_says("attempts")}
 attempts: 50
 
-# The kinds of defects. weight is how often one is used, relative to the others; delta is the opacity
-# [low, high] of a defect; area is the share of the image that a patch covers.
+{_says("synthesizers")}
+{_each_says(Synthesizer, "weight", "delta")}
 synthesizers:
 {_mix(kinds)}
-# How samples are written: png (lossless), webp (lossless, smaller) or jpg (quality 1 to 100).
+{_says("output")}
 output:
+{indent(_says("image_format", Output), "  ")}
   image_format: png
   # image_format: jpg
+{indent(_says("quality", Output), "  ")}
   # quality: 95
-  # Write the normal image beside every sample.
+{indent(_says("keep_normal", Output), "  ")}
   keep_normal: false
-  # Samples in a shard (one tar file).
+{indent(_says("shard_size", Output), "  ")}
   shard_size: 1000
 """
+
+
+def _says(field: str, model: type[BaseModel] = Recipe) -> str:
+    """The description of a field as comment lines."""
+    return _comment(_description(model, field), "")
+
+
+def _each_says(model: type[BaseModel], *fields: str) -> str:
+    """What the fields inside of another one are: a comment for each, behind its name."""
+    return "\n".join(_comment(f"  {field}: {_description(model, field)}", "    ") for field in fields)
+
+
+def _description(model: type[BaseModel], field: str) -> str:
+    return " ".join((model.model_fields[field].description or "").replace("``", "").split())
 
 
 def _seen(look: Look) -> str:
@@ -137,39 +161,42 @@ def _found(rules: dict[str, ForegroundRule]) -> str:
     return "\n".join(_comment(line) for line in lines)
 
 
-def _comment(text: str) -> str:
+def _comment(text: str, hanging: str = "  ") -> str:
     """A text as comment lines, whatever characters a file's name or an image's error holds."""
-    return "\n".join(f"# {line}" for line in wrap(one_line(text), 98, subsequent_indent="  "))
+    return "\n".join(f"# {line}" for line in wrap(one_line(text), 98, subsequent_indent=hanging))
 
 
-_PERLIN_TEXTURE = """\
-  # Textures shown through Perlin noise, as DRAEM does; textures is builtin or a folder of pictures.
-  - {method: perlin-texture, weight: 2, textures: builtin, delta: [0.2, 1.0]}
-"""
-_SELF_SHUFFLE = """\
-  # The image's own cells, shuffled, through Perlin noise, as MemSeg does.
-  - {method: perlin-self-shuffle, weight: 1, grid: [8, 8], delta: [0.2, 1.0]}
-"""
-_CUTPASTE = """\
-  # A rectangle of the product, pasted onto another place of it; patch_from: other takes another image's.
-  - {method: cutpaste, weight: 1, area: [0.02, 0.15], patch_from: same}
-"""
-_SCAR = """\
-  # A thin turned strip; width and height are pixels of a 256 x 256 image, rotation is in degrees.
-  - {method: scar, weight: 1, width: [2, 16], height: [10, 25], rotation: [-45, 45]}
-"""
-_SMOOTHBLEND = """\
-  # A patch that fades out towards its edge.
-  - {method: smoothblend, weight: 1, area: [0.02, 0.15]}
-"""
-_NSA = """\
-  # Patches of another image, blended without a seam (Poisson blending).
-  - {method: nsa, weight: 1, max_patches: 4}
-"""
-_CUTOUT = """\
-  # A rectangle of one colour: mean, black or random.
-  - {method: cutout, weight: 1, area: [0.02, 0.15], fill: mean}
-"""
+class _Offer(NamedTuple):
+    """A method of the mix: what it does, and the fields that are shown with their values."""
+
+    does: str
+    fields: dict[str, Any]
+
+
+_OFFERS = {
+    "perlin-texture": _Offer(
+        "Textures shown through Perlin noise, as DRAEM does.",
+        {"weight": 2, "textures": "builtin", "delta": [0.2, 1.0]},
+    ),
+    "perlin-self-shuffle": _Offer(
+        "The image's own cells, shuffled, through Perlin noise, as MemSeg does.",
+        {"weight": 1, "grid": [8, 8], "delta": [0.2, 1.0]},
+    ),
+    "cutpaste": _Offer(
+        "A rectangle of the product, pasted onto another place of it.",
+        {"weight": 1, "area": [0.02, 0.15], "patch_from": "same"},
+    ),
+    "scar": _Offer(
+        "A thin turned strip of the product.",
+        {"weight": 1, "width": [2, 16], "height": [10, 25], "rotation": [-45, 45]},
+    ),
+    "smoothblend": _Offer("A patch that fades out towards its edge.", {"weight": 1, "area": [0.02, 0.15]}),
+    "nsa": _Offer(
+        "Patches of another image, blended without a seam (Poisson blending).",
+        {"weight": 1, "max_patches": 4},
+    ),
+    "cutout": _Offer("A rectangle of one colour.", {"weight": 1, "area": [0.02, 0.15], "fill": "mean"}),
+}
 
 
 def _mix(kinds: set[SceneKind]) -> str:
@@ -178,10 +205,23 @@ def _mix(kinds: set[SceneKind]) -> str:
     A rectangle cut out of a texture mostly looks like what it covers, and the cells of an object's image are
     in part background.
     """
-    usual = [_PERLIN_TEXTURE, _SCAR, _SMOOTHBLEND, _NSA]
+    usual = ["perlin-texture", "scar", "smoothblend", "nsa"]
     if "texture" in kinds:
-        usual.append(_SELF_SHUFFLE)
+        usual.append("perlin-self-shuffle")
     if "object" in kinds:
-        usual.append(_CUTPASTE)
-    others = [method for method in (_SELF_SHUFFLE, _CUTPASTE, _CUTOUT) if method not in usual]
-    return "".join(usual) + "".join(method.replace("  - ", "  # - ") for method in others)
+        usual.append("cutpaste")
+    others = [method for method in ("perlin-self-shuffle", "cutpaste", "cutout") if method not in usual]
+    return "".join(_entry(method, "- ") for method in usual) + "".join(
+        _entry(method, "# - ") for method in others
+    )
+
+
+def _entry(method: str, mark: str) -> str:
+    """A method as an entry of the recipe, behind comments on it and on the fields that are its own."""
+    does, fields = _OFFERS[method]
+    own = [field for field in fields if field not in Synthesizer.model_fields]
+    return f"""\
+  # {does}
+{indent(_each_says(METHODS[method], *own), "  ")}
+  {mark}{inline({"method": method, **fields})}
+"""

@@ -43,6 +43,7 @@ class Classic(FrozenModel):
     """Classic Perlin noise: fixed permutation table, octaves (Perlin, SIGGRAPH 2002; package ``noise``)."""
 
     octaves: int = Field(default=4, ge=1, le=12)
+    """How many fields are added, each finer and weaker than the one before."""
     persistence: float = Field(default=0.5, gt=0, le=1)
     """Amplitude of an octave relative to the one before."""
     lacunarity: float = Field(default=2.0, ge=1, le=4)

@@ -51,10 +51,11 @@ class LatticeShape(_Shape):
 
     field: Literal["lattice"] = "lattice"
     scales: tuple[Annotated[int, Field(ge=0, le=8)], Annotated[int, Field(ge=0, le=8)]] = (0, 5)
-    """Two to this power cells fit the image; drawn for each axis, both ends included."""
+    """[low, high]: two to this power cells fit the image; drawn for each axis, both ends included."""
     rotation: DegreesRange = (-90.0, 90.0)
-    """Degrees."""
+    """Turn of the lattice, [low, high] in degrees counter-clockwise, drawn uniformly."""
     threshold: Threshold = 0.5
+    """The mask is where the field is above it, -1 to 1."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -82,8 +83,9 @@ class ClassicShape(_Shape, Classic):
 
     field: Literal["classic"]
     frequency: PositiveRange = (2.0, 8.0)
-    """Lattice units along the image's shorter side, log-uniform."""
+    """Lattice units along the image's shorter side, [low, high], drawn log-uniformly."""
     threshold: Threshold = 0.2
+    """The mask is where the field is above it, -1 to 1."""
 
     def draw(self, stream: Stream) -> PerlinMask:
         """Draw the numbers of one mask."""

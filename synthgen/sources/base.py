@@ -26,7 +26,7 @@ class Source(FrozenModel):
 
     kind: str
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Share of the normal images that is set aside for judging detectors (0 to use them all)."""
+    """Share of the normal images that is set aside for judging detectors, 0 to below 1."""
 
     @abstractmethod
     def entries(self) -> Sequence[Entry]:

@@ -53,9 +53,9 @@ class Synthesizer(FrozenModel, Generic[P]):
     weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """How often the method is used, relative to the others of the recipe."""
     delta: PositiveShareRange = (1.0, 1.0)
-    """Opacity of the anomaly (weight of the anomaly), drawn uniformly."""
+    """Opacity of the anomaly, [low, high]: its weight in the blend, above 0 to 1, drawn uniformly."""
     min_overlap: Share = 0.0
-    """Least share of the drawn defect that must lie on the foreground, before it is clipped to it."""
+    """Least share of the drawn defect that must lie on the foreground, before it is clipped to it, 0 to 1."""
 
     @classmethod
     def __class_getitem__(cls, typevar_values: Any) -> Any:

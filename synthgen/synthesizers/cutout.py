@@ -29,12 +29,13 @@ class Cutout(Synthesizer[CutoutParams]):
 
     method: Literal["cutout"] = "cutout"
     area: PositiveShareRange = (0.02, 0.15)
-    """Share of the image that the rectangle covers."""
+    """Share of the image that the rectangle covers, [low, high], above 0 to 1, drawn uniformly."""
     aspect: PositiveRange = (0.3, 3.3)
-    """Width / height, log-uniform on either side of 1."""
+    """Width / height, [low, high], drawn log-uniformly on either side of 1."""
     fill: Literal["mean", "black", "random"] = "mean"
-    """The image's mean colour (what a zero is after normalisation), black, or a random colour."""
+    """The rectangle's colour: mean (that of the image: a zero after normalisation), black or random."""
     min_overlap: Share = 0.25
+    """Least share of the drawn defect that must lie on the foreground, before it is clipped to it, 0 to 1."""
 
     def draw(self, stream: Stream, scene: Scene) -> CutoutParams:
         """Take every random decision: size, place, colour, opacity."""

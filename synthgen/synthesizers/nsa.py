@@ -54,7 +54,7 @@ class Nsa(Synthesizer[NsaParams]):
 
     method: Literal["nsa"] = "nsa"
     patch_from: Literal["same", "other"] = "other"
-    """The patches' image: another normal image of the same category, or the sample's own."""
+    """The patches' image: other (another normal image of the same category), or same (the sample's own)."""
     max_patches: Annotated[int, Field(ge=1, le=16)] = 4
     """Every patch after the first is added with probability 0.5, up to this many."""
     half_width: PositiveShareRange = (0.03, 0.4)
@@ -66,6 +66,7 @@ class Nsa(Synthesizer[NsaParams]):
     clone: Literal["auto", "normal", "mixed"] = "auto"
     """How gradients are joined; auto: normal for objects, mixed for textures."""
     min_overlap: Share = 0.25
+    """Least share of the drawn defect that must lie on the foreground, before it is clipped to it, 0 to 1."""
 
     def needs_other_images(self) -> bool:
         """Whether patches come from another image."""

@@ -34,7 +34,7 @@ class PerlinSelfShuffle(PerlinSynthesizer[PerlinSelfShuffleParams]):
 
     method: Literal["perlin-self-shuffle"] = "perlin-self-shuffle"
     grid: tuple[Cells, Cells] = (8, 8)
-    """Rows and columns that the image is cut into."""
+    """[rows, columns] of cells that the image is cut into."""
     jitter: Share = 0.1
     """Colour jitter: brightness, contrast and saturation by 1 ± jitter, hue by ± jitter of the circle."""
 

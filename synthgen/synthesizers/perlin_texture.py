@@ -36,7 +36,7 @@ class PerlinTexture(PerlinSynthesizer[PerlinTextureParams]):
 
     method: Literal["perlin-texture"] = "perlin-texture"
     textures: Annotated[str, Field(min_length=1)] = "builtin"
-    """A folder of pictures, such as DTD, or ``builtin`` for the photographs that come with scikit-image."""
+    """``builtin`` (photographs that come with scikit-image), or a folder of pictures, such as DTD."""
     augmenters: Annotated[int, Field(ge=0, le=10)] = 3
     """How many of DRAEM's ten augmenters the texture goes through."""
 

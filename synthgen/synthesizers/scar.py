@@ -16,10 +16,11 @@ class Scar(PatchSynthesizer):
 
     method: Literal["scar"] = "scar"
     width: PositiveRange = (2, 16)
-    """Pixels at 256 x 256; scaled with the image."""
+    """Width of the strip, [low, high] in pixels of a 256 x 256 image; scaled with the image."""
     height: PositiveRange = (10, 25)
-    """Pixels at 256 x 256; scaled with the image."""
+    """Height of the strip, [low, high] in pixels of a 256 x 256 image; scaled with the image."""
     rotation: DegreesRange = (-45.0, 45.0)
+    """Turn of the strip, [low, high] in degrees counter-clockwise, drawn uniformly."""
 
     def size(self, stream: Stream, scene: Scene) -> tuple[int, int]:
         """Width and height, scaled with the image."""

@@ -64,7 +64,9 @@ class Sdas(DiffusionSynthesizer[SdasParams]):
     bank: Annotated[str, Field(min_length=1)] | None = None
     """A directory of shards of `sdas-image` to draw the pictures from, in place of the model."""
     delta: PositiveShareRange = (0.5, 1.0)
+    """Opacity of the anomaly, [low, high]: its weight in the blend, above 0 to 1, drawn uniformly."""
     mask: AnyPerlinShape = LatticeShape()
+    """Shape of the mask: a thresholded Perlin field."""
 
     def models(self) -> set[str]:
         """The model, where pictures are sampled live."""

@@ -60,9 +60,11 @@ class SdasLocal(DiffusionSynthesizer[SdasLocalParams]):
 
     method: Literal["sdas-local"] = "sdas-local"
     s: StrengthRange = (0.2, 0.6)
+    """Strength, [low, high], drawn uniformly: the reverse process has (1 + s) times its variance."""
     start: PositiveShare = 0.6
     """How far the image is noised, as a share of the whole way to noise; less keeps more of the product."""
     mask: AnyPerlinShape = LatticeShape(scales=(0, 3), threshold=0.2)
+    """Shape of the mask: a thresholded Perlin field."""
     border: NonNegative = 6.0
     """Width of the band inside the mask's outline where the defect fades in, pixels at 256 x 256."""
 

@@ -14,9 +14,11 @@ from synthgen.images.pixels import Pixels
 from synthgen.recipe import first_recipe
 from synthgen.recipe.files import load_recipe
 from synthgen.recipe.first_recipe import suggested_size, write_recipe
-from synthgen.recipe.recipe import Recipe
+from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
+from synthgen.sources import FolderSource
 from synthgen.streams import Stream
+from synthgen.synthesizers import METHODS
 
 
 def noise(height: int, width: int, channels: int = 3) -> Pixels:
@@ -55,6 +57,24 @@ def test_every_field_of_a_recipe_stands_in_it_behind_a_comment(tmp_path: Path) -
     assert written.keys() == Recipe.model_fields.keys()
     blocks = re.split(r"\n(?=\w+:)", out.read_text())
     assert all("\n#" in block or block.startswith("#") for block in blocks[:-1])
+
+
+def test_the_comments_are_the_descriptions_of_the_fields(tmp_path: Path) -> None:
+    out = tmp_path / "r.yaml"
+    write_recipe(str(fill(tmp_path / "a", noise(20, 20))), out)
+    text = " ".join(re.sub(r"^ *# *", "", out.read_text(), flags=re.MULTILINE).split())
+    described = [
+        *Recipe.model_fields.values(),
+        *Output.model_fields.values(),
+        *FolderSource.model_fields.values(),
+    ]
+    texts = [" ".join(str(each.description).replace("``", "").split()) for each in described]
+    assert [each for each in texts if each not in text] == ["None"]  # the kind of the source is its tag
+    shown = re.findall(r"- {method: ([a-z-]+), (.*)}$", out.read_text(), re.MULTILINE)
+    assert len(shown) == 7
+    for method, fields in shown:
+        for name in re.findall(r"(\w+):", fields):
+            assert METHODS[method].model_fields[name].description.replace("``", "") in text
 
 
 def test_the_alternatives_are_valid_too(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class TrainingSettings(FrozenModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     preset: PresetName = "tiny"
+    """The network: tiny (for a CPU), small (for a GPU), base (finer, slower) or adm (as published)."""
     size: Annotated[int, Field(ge=16, le=1024)] = 64
     """Side of the square images that the model makes, pixels."""
     view: Literal["image", "patch"] = "image"
@@ -35,9 +36,11 @@ class TrainingSettings(FrozenModel):
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     """Batches whose gradients are summed for one update."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = _OF_PRESET
+    """Step size of the optimiser, once it is warm."""
     warm_up: Annotated[int, Field(ge=0)] = 100
     """Updates over which the learning rate rises to its value."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Decides the first weights, the order of the images, and the noise."""
     flips: Literal["none", "horizontal", "vertical", "both"] = "none"
     """Mirror images that are as normal as the images themselves."""
     shift: Annotated[int, Field(ge=0, le=256)] = 0

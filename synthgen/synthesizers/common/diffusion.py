@@ -57,10 +57,11 @@ class DiffusionSynthesizer(Synthesizer[P]):
     model: Annotated[str, Field(min_length=1)] = "builtin"
     """A directory that `synthgen sdas train` wrote, or ``builtin`` for the small model that is installed."""
     s: StrengthRange = (0.1, 0.2)
-    """Strength, drawn uniformly: the reverse process has (1 + s) times its variance."""
+    """Strength, [low, high], drawn uniformly: the reverse process has (1 + s) times its variance."""
     fit: Fit = "exact"
     """How the model's square meets the image: of the same size, on a patch of it, or resized to all of it."""
     sampling: Sampling = Sampling()
+    """How the model is sampled."""
 
     def models(self) -> set[str]:
         """The one model."""

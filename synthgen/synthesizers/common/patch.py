@@ -40,12 +40,13 @@ class PatchSynthesizer(Synthesizer[PatchParams]):
     params_type = PatchParams
 
     patch_from: Literal["same", "other"] = "same"
-    """The patch's image: the sample's own, or another normal image of the same category."""
+    """The patch's image: same (the sample's own), or other (another normal image of the same category)."""
     rotation: DegreesRange = (0.0, 0.0)
-    """Degrees counter-clockwise, drawn uniformly."""
+    """Turn of the patch, [low, high] in degrees counter-clockwise, drawn uniformly."""
     jitter: Share = 0.1
     """Colour jitter: brightness, contrast and saturation by 1 ± jitter, hue by ± jitter of the circle."""
     min_overlap: Share = 0.25
+    """Least share of the drawn defect that must lie on the foreground, before it is clipped to it, 0 to 1."""
 
     def needs_other_images(self) -> bool:
         """Whether patches come from another image."""
@@ -100,9 +101,9 @@ class AreaPatchSynthesizer(PatchSynthesizer):
     """A patch whose size is drawn as a share of the image and an aspect."""
 
     area: PositiveShareRange = (0.02, 0.15)
-    """Share of the image that the patch covers."""
+    """Share of the image that the patch covers, [low, high], above 0 to 1, drawn uniformly."""
     aspect: PositiveRange = (0.3, 3.3)
-    """Width / height, log-uniform on either side of 1."""
+    """Width / height, [low, high], drawn log-uniformly on either side of 1."""
 
     def size(self, stream: Stream, scene: Scene) -> tuple[int, int]:
         """Width and height from area and aspect."""

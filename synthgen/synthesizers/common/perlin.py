@@ -31,7 +31,9 @@ class PerlinSynthesizer(Synthesizer[P]):
     imports = ("torch",)
 
     delta: PositiveShareRange = (0.2, 1.0)
+    """Opacity of the anomaly, [low, high]: its weight in the blend, above 0 to 1, drawn uniformly."""
     mask: AnyPerlinShape = LatticeShape()
+    """Shape of the mask: a thresholded Perlin field."""
 
     @classmethod
     @abstractmethod

@@ -1,6 +1,7 @@
 """The OpenAPI document: Schemathesis finds no answer that it does not describe, and its examples work."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from schemathesis import checks
 
 from server.api.openapi import EXAMPLE_RECIPE
+from server.api.request_form import ASKABLE
+from synthgen.synthesizers.scar import Scar
+from tests.recipe.test_descriptions import undescribed
 from tests.server.requests import form, picture
 from tests.server.running import Running
 
@@ -68,6 +72,17 @@ def test_no_answer_is_one_that_the_document_does_not_describe(server: Running) -
     for result in schema.get_all_operations():
         fuzzed(check, result.ok().as_strategy())
     assert len(statuses) == sum(len(operations) for operations in document(server)["paths"].values())
+
+
+def test_the_fields_of_a_recipe_are_described(server: Running) -> None:
+    schemas = document(server)["components"]["schemas"]
+    assert schemas["AskedRecipe"]["properties"].keys() == set(ASKABLE)
+    assert schemas["Scar"]["properties"]["width"]["description"] == Scar.model_fields["width"].description
+    fastapis_own = {"HTTPValidationError", "ValidationError"}
+    ours = [schema for name, schema in schemas.items() if name not in fastapis_own]
+    assert [found for schema in ours for found in undescribed(schema)] == []
+    references = set(re.findall('"#/components/schemas/(\\w+)"', json.dumps(schemas)))
+    assert {"Scar", "LatticeShape", "Output"} <= references <= schemas.keys()
 
 
 def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -> None:
