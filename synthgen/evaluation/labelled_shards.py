@@ -1,6 +1,6 @@
 """Our own shards as a test set: what was made of held-out images, for detectors fitted on the others."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ class ShardDataset(LabelledDataset):
         """The plan's normal images on the side ``fit``, prepared as its samples are."""
         return self.all_normals([category])
 
-    def all_normals(self, categories: list[str] | None) -> Pictures:
+    def all_normals(self, categories: Sequence[str] | None) -> Pictures:
         """Those of some categories, or of all. Raises InputError for a category that is not there."""
         fitting = [image for image in self._plan.images if image.split == "fit"]
         wanted = chosen(categories, {image.category for image in fitting}, self._url)

@@ -16,7 +16,7 @@ from pydantic import (
 from synthgen.images.preparation import Side
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources import AnySource
-from synthgen.synthesizers import AnySynthesizer
+from synthgen.synthesizers.registry import AnySynthesizer
 
 
 def _visible(contrast: float) -> float:

@@ -1,14 +1,14 @@
 """What other packages add to synthgen's tables, by their entry points."""
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from synthgen.errors import InputError
 
 T = TypeVar("T")
 
 
-def offered(group: str, base: type[T]) -> dict[str, type[T]]:
+def offered(group: str, base: type) -> dict[str, type[Any]]:
     """The classes that installed packages offer in an entry-point group, by their names, sorted.
 
     Raises InputError for one that cannot be imported, or that is no subclass of ``base``.
@@ -17,7 +17,7 @@ def offered(group: str, base: type[T]) -> dict[str, type[T]]:
     return {point.name: _loaded(point, base) for point in points}
 
 
-def merged(own: dict[str, type[T]], group: str, base: type[T]) -> dict[str, type[T]]:
+def merged(own: dict[str, type[T]], group: str, base: type) -> dict[str, type[T]]:
     """A table of our own and what other packages add to it.
 
     Raises InputError as `offered` does, and for a name that stands in the table already.
@@ -30,7 +30,7 @@ def merged(own: dict[str, type[T]], group: str, base: type[T]) -> dict[str, type
     return own | others
 
 
-def _loaded(point: EntryPoint, base: type[T]) -> type[T]:
+def _loaded(point: EntryPoint, base: type) -> type[Any]:
     package = point.dist.name if point.dist else "an installed package"
     try:
         loaded = point.load()
