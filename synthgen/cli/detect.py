@@ -152,7 +152,8 @@ def _pictures(source: str, categories: list[str] | None) -> "Pictures":
     from synthgen.evaluation.labelled_shards import ShardDataset
     from synthgen.evaluation.test_set import Pictures
     from synthgen.shards.numbering import PLAN_NAME
-    from synthgen.sources import BuiltinSource, Source
+    from synthgen.sources.base import Source
+    from synthgen.sources.builtin import BuiltinSource
     from synthgen.sources.recognise import source_for
     from synthgen.storage.root import Root
 

@@ -22,8 +22,8 @@ SEEDS = 3
 
 def evaluate(options: Namespace) -> int:
     """Fit a method, or take a fitted detector, measure it in every category, and report."""
-    from synthgen.evaluation.layouts import open_dataset
-    from synthgen.evaluation.report import kinds_table, markdown_table, write
+    from synthgen.evaluation.labelled import open_dataset
+    from synthgen.evaluation.report import defect_types_table, markdown_table, write
     from synthgen.storage.output import OutputDirectory
     from synthgen.storage.root import chosen
 
@@ -37,7 +37,7 @@ def evaluate(options: Namespace) -> int:
     tests = [_read_test(dataset, category, judged) for category in categories]
     report = _report(dataset, judged, [_measured(dataset, test, judged, options.out) for test in tests])
     print(markdown_table(report))
-    print(f"\n{kinds_table(report)}")
+    print(f"\n{defect_types_table(report)}")
     for category in report.categories:
         for note in category.notes:
             print(f"note: {category.category}: {note}", file=sys.stderr)
@@ -147,15 +147,15 @@ def _run(seed: int | None, detector: "Detector", test: _Test, side: int, out: st
     """The metrics of one fitted detector, and its pictures where a directory is given."""
     from synthgen.cli.progress import counted
     from synthgen.evaluation import report
-    from synthgen.evaluation.defect_types import measure_kinds
+    from synthgen.evaluation.defect_types import measure_defect_types
     from synthgen.evaluation.protocol import measure, predict_all
 
     with counted(f"scoring {test.test_set.category}", "images") as progress:
         predictions = predict_all(detector, test.test_set, side, progress)
     if out:
         _draw(test, predictions, side, out)
-    kinds = measure_kinds(test.test_set, test.truth, predictions)
-    return report.run(seed, measure(test.truth, predictions), kinds)
+    defect_types = measure_defect_types(test.test_set, test.truth, predictions)
+    return report.run(seed, measure(test.truth, predictions), defect_types)
 
 
 def _draw(test: _Test, predictions: "Predictions", side: int, out: str) -> None:

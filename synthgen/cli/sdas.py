@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from synthgen.diffusion.training.images import TrainingImages
     from synthgen.diffusion.training.settings import TrainingSettings
-    from synthgen.sources import Source
+    from synthgen.sources.base import Source
 
 SKIPPED_TOLD = 10
 
@@ -105,8 +105,7 @@ def _images(options: Namespace, settings: "TrainingSettings", told: bool) -> "Tr
 def _source(path: str, categories: list[str] | None) -> "Source":
     """``builtin`` for the photographs that come with scikit-image, or what lies at a path or URL."""
     from synthgen.config.nearest import nearest_name
-    from synthgen.sources import BuiltinSource
-    from synthgen.sources.builtin import Photograph
+    from synthgen.sources.builtin import BuiltinSource, Photograph
     from synthgen.sources.recognise import source_for
 
     if path != "builtin":

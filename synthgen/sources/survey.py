@@ -10,8 +10,7 @@ from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation
-from synthgen.sources import Source
-from synthgen.sources.base import Entry
+from synthgen.sources.base import Entry, Source
 from synthgen.sources.records import NormalImage, RejectedFile
 
 Progress = Callable[[int, int], None]

@@ -8,17 +8,14 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from synthgen.errors import InputError
-from synthgen.sources import (
-    AnySource,
-    BtadSource,
-    Entry,
-    FolderSource,
-    MpddSource,
-    MvtecSource,
-    Source,
-    VisaSource,
-)
+from synthgen.sources.base import Entry, Source
+from synthgen.sources.btad import BtadSource
+from synthgen.sources.folder import FolderSource
+from synthgen.sources.mpdd import MpddSource
+from synthgen.sources.mvtec import MvtecSource
 from synthgen.sources.recognise import source_for
+from synthgen.sources.registry import AnySource
+from synthgen.sources.visa import VisaSource
 
 
 def build(folder: Path, *names: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from synthgen.errors import InputError
-from synthgen.sources import WebDatasetSource
 from synthgen.sources.recognise import source_for
+from synthgen.sources.webdataset import WebDatasetSource
 from synthgen.storage import root as files
 
 
