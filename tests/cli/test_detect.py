@@ -245,7 +245,10 @@ def test_scoring_an_empty_folder(fitted: Path, here: Path, run: Run) -> None:
     [
         (["brightnes", "parts"], "brightnes: is neither a method .padim, .* nor a directory"),
         (["pictures", "parts"], "detector pictures: has no detector.json"),
-        (["brightness", "pictures", *SMALL], "pictures has no test/<kind> or <category>/test/<kind>"),
+        (
+            ["brightness", "pictures", *SMALL],
+            "pictures has no split_csv/1cls.csv, no test/<defect type> or <category>/test",
+        ),
         (["brightness", "none", *SMALL], "none does not exist"),
         (["brightness", "parts", "--root", "parts", *SMALL], "data set 'parts' is not known; with --root"),
         (
