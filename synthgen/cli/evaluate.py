@@ -35,7 +35,7 @@ def evaluate(options: Namespace) -> int:
     from synthgen.cli.progress import bars
     from synthgen.evaluation.evaluate import SEEDS
     from synthgen.evaluation.evaluate import evaluate as measure
-    from synthgen.evaluation.report import kinds_table, markdown_table
+    from synthgen.evaluation.report import defect_types_table, markdown_table
 
     report = measure(
         _judged(options),
@@ -47,7 +47,7 @@ def evaluate(options: Namespace) -> int:
         device=options.device,
         progress=bars,
     )
-    print(f"{markdown_table(report)}\n\n{kinds_table(report)}")
+    print(f"{markdown_table(report)}\n\n{defect_types_table(report)}")
     for category in report.categories:
         for note in category.notes:
             print(f"note: {category.category}: {note}", file=sys.stderr)

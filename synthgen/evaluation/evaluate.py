@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from synthgen.detectors.choice import DetectorChoice
 from synthgen.errors import InputError
-from synthgen.evaluation.defect_types import measure_kinds
+from synthgen.evaluation.defect_types import measure_defect_types
 from synthgen.evaluation.figures import folder_name, write_pictures
 from synthgen.evaluation.fit import fit_on, load_detector, read_fitted_on, read_normals
-from synthgen.evaluation.layouts import open_dataset
+from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.protocol import Truth, measure, predict_all, read_truth
 from synthgen.evaluation.report import Category, Report, Run, run, write
 from synthgen.evaluation.test_set import LabelledDataset, TestSet
@@ -152,8 +152,8 @@ class _Evaluation:
             folder = OutputDirectory(f"{self.out.url.rstrip('/')}/{folder_name(test.test_set.category)}")
             folder.create()
             write_pictures(test.test_set, test.truth, predictions, self.judged.side, folder)
-        kinds = measure_kinds(test.test_set, test.truth, predictions)
-        return run(seed, measure(test.truth, predictions), kinds)
+        defect_types = measure_defect_types(test.test_set, test.truth, predictions)
+        return run(seed, measure(test.truth, predictions), defect_types)
 
     def report(self, categories: Sequence[Category]) -> Report:
         """The whole."""

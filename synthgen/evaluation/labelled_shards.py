@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from synthgen.errors import InputError
-from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestImage, TestSet
+from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Decoded
 from synthgen.images.prepare import prepare
@@ -15,6 +15,7 @@ from synthgen.plan.plan import Plan
 from synthgen.sample import Facts
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader import open_directory, read_marks, read_plan
+from synthgen.sources.base import TestImage
 from synthgen.storage.byte_ranges import ByteRanges
 from synthgen.storage.pinned import pinned_bytes
 from synthgen.storage.root import Root, chosen
@@ -103,7 +104,7 @@ class ShardDataset(LabelledDataset):
         name = f"{mark.shard}/{facts.key}"
         return TestImage(
             path=f"{name}.{self._plan.recipe.output.image_format}",
-            kind=facts.method if facts.label else "normal",
+            defect_type=facts.method if facts.label else "normal",
             anomalous=facts.label == 1,
             mask=f"{name}.mask.png" if facts.paired else None,
             paired=facts.paired,

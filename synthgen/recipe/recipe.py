@@ -15,7 +15,7 @@ from pydantic import (
 
 from synthgen.images.preparation import Side
 from synthgen.regions.foreground import ForegroundChoice
-from synthgen.sources import AnySource
+from synthgen.sources.registry import AnySource
 from synthgen.synthesizers.registry import AnySynthesizer
 
 

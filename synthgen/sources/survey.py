@@ -11,8 +11,7 @@ from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation
 from synthgen.runtime.progress import Progress
-from synthgen.sources import Source
-from synthgen.sources.base import Entry
+from synthgen.sources.base import Entry, Source
 from synthgen.sources.records import NormalImage, RejectedFile
 
 Size = tuple[int, int] | Literal["native"]
