@@ -28,6 +28,7 @@ SOURCES: dict[str, type[Source]] = merged(
     },
     "synthgen.sources",
     Source,
+    lambda source: str(source.model_fields["kind"].default),
 )
 """Every source's class by its ``kind``, in the order in which they are asked whether they are at a root.
 

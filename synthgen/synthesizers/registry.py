@@ -34,6 +34,7 @@ SYNTHESIZERS: dict[str, type[Synthesizer[Any]]] = merged(
     },
     "synthgen.synthesizers",
     Synthesizer,
+    lambda synthesizer: str(synthesizer.model_fields["method"].default),
 )
 
 if TYPE_CHECKING:

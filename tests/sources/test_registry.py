@@ -1,8 +1,5 @@
 """The table of sources: what each lists of a small data set of its own, and which are at whose root."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -176,55 +173,3 @@ def test_test_images_alone_can_be_evaluated(tmp_path: Path, normal: str) -> None
     assert open_dataset(root).layout == {"good": "mvtec", "ok": "btad"}[normal]
     assert open_dataset(build(tmp_path / "bad", "nut/test/crack/1.png")).layout == "mvtec"
     assert source_for(root).kind == "folder"
-
-
-STRANGER = """
-from typing import Literal
-from synthgen.sources.base import Entry, LabelledSource, TestImage
-
-class PartsSource(LabelledSource):
-    tests_place = "parts.txt"
-    kind: Literal["parts"] = "parts"
-
-    @classmethod
-    def is_at(cls, root):
-        return root.is_file("parts.txt")
-
-    def entries(self):
-        return [Entry("0.png", "part")]
-
-    def test_categories(self):
-        return ["part"]
-
-    def tests(self, category):
-        return [TestImage("1.png", "dent", True, "1_mask.png")]
-"""
-CHECK = """
-import sys
-from synthgen.evaluation.labelled import open_dataset
-from synthgen.recipe.recipe import Recipe
-from synthgen.sources.recognise import source_for
-
-source = source_for(sys.argv[1])
-fields = {"name": "x", "count": 1, "source": source.model_dump(), "synthesizers": [{"method": "scar"}]}
-assert Recipe.model_validate(fields).source == source
-test_set = open_dataset(sys.argv[1]).test_set("part")
-print(type(source).__module__, source.kind, test_set.images[0].defect_type)
-"""
-
-
-def test_a_source_of_another_package(tmp_path: Path) -> None:
-    """It is recognised, stands in recipes and is evaluated like ours."""
-    package = tmp_path / "package"
-    build(package / "parts-1.0.dist-info", "METADATA", "entry_points.txt")
-    (package / "parts-1.0.dist-info" / "METADATA").write_text("Name: parts\nVersion: 1.0\n")
-    (package / "parts-1.0.dist-info" / "entry_points.txt").write_text(
-        "[synthgen.sources]\nparts = strange_parts:PartsSource\n"
-    )
-    (package / "strange_parts.py").write_text(STRANGER)
-    root = build(tmp_path / "set", "parts.txt", "0.png")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(package), *sys.path])}
-    ran = subprocess.run(
-        [sys.executable, "-c", CHECK, root], env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.stdout == "strange_parts parts dent\n", ran.stderr
