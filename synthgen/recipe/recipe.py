@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, mod
 from synthgen.config.model import FrozenModel
 from synthgen.images.preparation import Side
 from synthgen.regions.foreground import ForegroundChoice
-from synthgen.sources import AnySource
-from synthgen.synthesizers import AnySynthesizer
+from synthgen.sources.registry import AnySource
+from synthgen.synthesizers.registry import AnySynthesizer
 
 
 def _visible(contrast: float) -> float:

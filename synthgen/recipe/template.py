@@ -13,8 +13,8 @@ from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.scene import SceneKind
 from synthgen.sources.base import Source
-from synthgen.synthesizers import METHODS
 from synthgen.synthesizers.base import Synthesizer
+from synthgen.synthesizers.registry import SYNTHESIZERS
 
 MOST_LISTED = 10
 
@@ -222,6 +222,6 @@ def _entry(method: str, mark: str) -> str:
     own = [field for field in fields if field not in Synthesizer.model_fields]
     return f"""\
   # {does}
-{indent(_each_says(METHODS[method], *own), "  ")}
+{indent(_each_says(SYNTHESIZERS[method], *own), "  ")}
   {mark}{inline({"method": method, **fields})}
 """

@@ -115,6 +115,20 @@ class OutputDirectory:
         return f"{self.path.rstrip('/')}/{name}"
 
 
+def write_file(path: str, data: bytes) -> None:
+    """Write a file that a person named. Raises InputError where the path is no place for a file."""
+    try:
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path}: is not a file; choose another --out")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    directory = OutputDirectory(str(target.parent))
+    directory.create()
+    with explained(path):
+        directory.write(target.name, data)
+
+
 def start_writing_back(file: IO[bytes], first: int, last: int) -> None:
     """Ask the system to bring bytes of a file to the disk already, so that the sync at its end is short."""
     if hasattr(os, "posix_fadvise"):

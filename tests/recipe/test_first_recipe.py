@@ -16,9 +16,9 @@ from synthgen.recipe.files import load_recipe
 from synthgen.recipe.first_recipe import suggested_size, write_recipe
 from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
-from synthgen.sources import FolderSource
+from synthgen.sources.folder import FolderSource
 from synthgen.streams import Stream
-from synthgen.synthesizers import METHODS
+from synthgen.synthesizers.registry import SYNTHESIZERS
 
 
 def noise(height: int, width: int, channels: int = 3) -> Pixels:
@@ -74,7 +74,7 @@ def test_the_comments_are_the_descriptions_of_the_fields(tmp_path: Path) -> None
     assert len(shown) == 7
     for method, fields in shown:
         for name in re.findall(r"(\w+):", fields):
-            assert METHODS[method].model_fields[name].description.replace("``", "") in text
+            assert SYNTHESIZERS[method].model_fields[name].description.replace("``", "") in text
 
 
 def test_the_alternatives_are_valid_too(tmp_path: Path) -> None:
