@@ -101,7 +101,7 @@ def _methods(catalogue: Catalogue) -> list[dict[str, Any]]:
         methods.append(
             {
                 "method": name,
-                "title": " ".join((kind.__doc__ or name).partition("\n")[0].split()).rstrip("."),
+                "title": kind.title,
                 "strength_kind": synthesizer.strength_kind,
                 "strength": STRENGTHS[synthesizer.strength_kind],
                 "default": default,
