@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from server.api import anomalies, health, page, pictures, recipes
+from server.api import anomalies, health, methods, models, page, pictures, recipes
 from server.catalogue import check_recipes
 from server.http.middleware import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
 from server.http.problems import answer_with_problems
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service, app.state.shards = service, shards
-    for each in (anomalies, recipes, pictures, health, page):
+    for each in (anomalies, recipes, methods, models, pictures, health, page):
         app.include_router(each.router)
     page.mount_files(app)
     answer_with_problems(app)
