@@ -70,6 +70,18 @@ def test_no_response_is_one_that_the_document_does_not_describe(server: Running)
     assert len(statuses) == sum(len(operations) for operations in document(server)["paths"].values())
 
 
+def test_every_json_response_names_its_fields(server: Running) -> None:
+    described = document(server)
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            content = operation["responses"]["200"]["content"]
+            if "application/json" in content:
+                schema = content["application/json"]["schema"]
+                if "$ref" in schema:
+                    schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+                assert schema["properties"], path
+
+
 def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -> None:
     described = document(server)
     body = described["paths"]["/v1/anomalies"]["post"]["requestBody"]["content"]["multipart/form-data"][
