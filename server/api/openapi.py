@@ -1,10 +1,10 @@
-"""What /docs says of problems, and of the form of POST /v1/anomalies, which is read by hand to bound it."""
+"""What /docs says of problems, and of POST /v1/anomalies, whose form is read by hand to bound it."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
-from server.api.request_form import AskedRecipe
+from server.api.request_form import RequestRecipe
 from server.api.responses import IMAGE_FORMATS, JSON, MULTIPART, TAR
 
 EXAMPLE_RECIPE = '{"synthesizers": [{"method": "cutpaste"}], "output": {"keep_normal": true}}'
@@ -14,19 +14,19 @@ REASONS = {
     401: "The key is missing or wrong.",
     403: "A page of another origin sent it.",
     404: "There is no such thing.",
-    406: "Nothing of what Accept names is answered.",
+    406: "The response has no media type that Accept names.",
     408: "The request took too long to arrive.",
     413: "The request, or a file in it, is too large.",
     415: "The body is no form.",
     416: "The range lies outside of the file.",
-    421: "Without a key, this name of the server is not answered.",
+    421: "Without a key, the server responds under no such name.",
     422: "A field is wrong; `errors` names it.",
     429: "As much is outstanding as may be; come again after Retry-After seconds.",
     503: "Not ready, or being made; come again after Retry-After seconds.",
 }
 
 EVERYWHERE = (401, 403, 421)
-"""What every route may answer."""
+"""What every route may respond with."""
 
 Schema = dict[str, Any]
 
@@ -66,7 +66,7 @@ _SAMPLE = _object(
     facts={"type": "object", "description": "How the sample was made."},
 )
 
-_ANSWER = _object(
+_SAMPLES = _object(
     ["seed", "fingerprint", "samples"], seed=_whole(), fingerprint=_text(), samples=_list(_SAMPLE)
 )
 
@@ -78,12 +78,12 @@ _FORM = _object(
         description="Normal images of one product: PNG, JPEG, BMP, TIFF or WebP.",
     ),
     recipe=_text(
-        "The name of a recipe (GET /v1/recipes), or a recipe in JSON: the schema AskedRecipe.",
+        "The name of a recipe (GET /v1/recipes), or a recipe in JSON: the schema RequestRecipe.",
         default=EXAMPLE_RECIPE,
     ),
     n=_whole("How many samples.", minimum=1, default=1),
     seed=_whole(
-        "Decides everything random; drawn, and told, where none is sent.",
+        "Decides everything random; drawn, and returned, where none is sent.",
         minimum=0,
         maximum=2**63 - 1,
         example=7,
@@ -98,7 +98,7 @@ _FORM = _object(
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer, for its documentation."""
+    """The problems that a route may respond with, for its documentation."""
     content = {"application/problem+json": {"schema": _PROBLEM}}
     return {
         status: {"description": REASONS[status], "content": content}
@@ -109,10 +109,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 ANOMALIES: dict[str, Any] = {
     "responses": {
         200: {
-            "description": "The samples, in the form that Accept names.",
+            "description": "The samples, in the media type that Accept names.",
             "headers": {"Synthgen-Seed": {"schema": _whole("The seed, drawn where none was sent.")}},
             "content": {
-                JSON: {"schema": _ANSWER},
+                JSON: {"schema": _SAMPLES},
                 **{each: {"schema": _text(format="binary")} for each in (*IMAGE_FORMATS, TAR, MULTIPART)},
             },
         },
@@ -131,9 +131,9 @@ def describe_recipes(app: FastAPI) -> None:
     def openapi() -> Schema:
         document = without_recipes()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        if AskedRecipe.__name__ not in schemas:
-            schema = AskedRecipe.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= {**schema.pop("$defs"), AskedRecipe.__name__: schema}
+        if RequestRecipe.__name__ not in schemas:
+            schema = RequestRecipe.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= {**schema.pop("$defs"), RequestRecipe.__name__: schema}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -40,6 +40,8 @@ class Synthesizer(FrozenModel, Generic[P]):
     uses the drawn parameters alone, never the recipe's ranges, so that a stored record can be rendered again.
     """
 
+    title: ClassVar[str]
+    """What the method does, for people who know no papers: sentence case, no full stop."""
     strength_kind: ClassVar[Literal["delta", "s"]] = "delta"
     params_type: ClassVar[type[Params]]
     paired: ClassVar[bool] = True
@@ -61,6 +63,12 @@ class Synthesizer(FrozenModel, Generic[P]):
     def __class_getitem__(cls, typevar_values: Any) -> Any:
         """The class itself: P is there for type checkers, and pydantic would build a class for each P."""
         return cls
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Raise TypeError for a class with a method name and no title."""
+        if not cls.model_fields["method"].is_required() and not getattr(cls, "title", ""):
+            raise TypeError(f"{cls.__name__}: a synthesizer needs a title, a ClassVar[str]; give it one")
 
     def collections(self) -> set[str]:
         """The texture collections that the method draws from; they are pinned in the plan."""

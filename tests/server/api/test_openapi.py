@@ -1,4 +1,4 @@
-"""The OpenAPI document: Schemathesis finds no answer that it does not describe, and its examples work."""
+"""The OpenAPI document: Schemathesis finds no response that it does not describe, and its examples work."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemathesis import checks
 
 from server.api.openapi import EXAMPLE_RECIPE
-from server.api.request_form import ASKABLE
+from server.api.request_form import RECIPE_FIELDS, RequestRecipe
 from synthgen.synthesizers.scar import Scar
 from tests.recipe.test_descriptions import undescribed
 from tests.server.requests import form, picture
@@ -51,7 +51,7 @@ def fuzzed(check: Callable[[Any], None], cases: st.SearchStrategy[Any]) -> None:
     seed(0)(run)()
 
 
-def test_no_answer_is_one_that_the_document_does_not_describe(server: Running) -> None:
+def test_no_response_is_one_that_the_document_does_not_describe(server: Running) -> None:
     schema = schemathesis.openapi.from_dict(with_known_values(document(server)))
     schema.config.update(base_url=server.url)
     statuses: dict[str, set[int]] = {}
@@ -76,13 +76,24 @@ def test_no_answer_is_one_that_the_document_does_not_describe(server: Running) -
 
 def test_the_fields_of_a_recipe_are_described(server: Running) -> None:
     schemas = document(server)["components"]["schemas"]
-    assert schemas["AskedRecipe"]["properties"].keys() == set(ASKABLE)
+    assert schemas["RequestRecipe"]["properties"].keys() == set(RECIPE_FIELDS)
     assert schemas["Scar"]["properties"]["width"]["description"] == Scar.model_fields["width"].description
-    fastapis_own = {"HTTPValidationError", "ValidationError"}
-    ours = [schema for name, schema in schemas.items() if name not in fastapis_own]
-    assert [found for schema in ours for found in undescribed(schema)] == []
+    of_recipes = {"RequestRecipe", *RequestRecipe.model_json_schema()["$defs"]}
+    assert [found for name in of_recipes for found in undescribed(schemas[name])] == []
     references = set(re.findall('"#/components/schemas/(\\w+)"', json.dumps(schemas)))
     assert {"Scar", "LatticeShape", "Output"} <= references <= schemas.keys()
+
+
+def test_every_json_response_names_its_fields(server: Running) -> None:
+    described = document(server)
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            content = operation["responses"]["200"]["content"]
+            if "application/json" in content:
+                schema = content["application/json"]["schema"]
+                if "$ref" in schema:
+                    schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+                assert schema["properties"], path
 
 
 def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -> None:
@@ -93,8 +104,8 @@ def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -
     recipe = body["properties"]["recipe"]["default"]
     assert recipe == EXAMPLE_RECIPE
     n = body["properties"]["n"]["default"]
-    status, _, answer = server.send(form(server.url, [picture(1)], recipe, n=n))
-    assert status == 200 and len(json.loads(answer)["samples"]) == n
+    status, _, response = server.send(form(server.url, [picture(1)], recipe, n=n))
+    assert status == 200 and len(json.loads(response)["samples"]) == n
     for path, operations in described["paths"].items():
         if "get" in operations:
             given = {
