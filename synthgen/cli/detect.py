@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from synthgen.detectors.common.backbone import BackboneName
     from synthgen.evaluation.protocol import Map
     from synthgen.evaluation.test_set import NormalPictures, Pictures
+    from synthgen.runtime.progress import Progress
     from synthgen.sources.records import RejectedFile
-    from synthgen.sources.survey import Progress
     from synthgen.storage.root import Root
 
 BACKBONE: "BackboneName" = "resnet18"

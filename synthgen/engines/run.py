@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from synthgen.engines.base import Engine, Progress
+from synthgen.engines.base import Engine, News
 from synthgen.errors import InputError, RunError
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import dump_recipe
@@ -48,7 +48,7 @@ class Run:
         """How many samples some shards have together."""
         return sum(len(shard_indices(self.plan, shard)) for shard in shards)
 
-    def make(self, engine: Engine) -> Iterator[Progress]:
+    def make(self, engine: Engine) -> Iterator[News]:
         """Make what is missing. Raises RunError where more than 1 % of the samples are rejected."""
         missing = self.missing
         if missing:

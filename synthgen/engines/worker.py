@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from synthgen.engines.base import Progress
+from synthgen.engines.base import News
 from synthgen.errors import RunError, SynthgenError
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
@@ -45,10 +45,8 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
             # Samples make no cycles: what was imported need not be searched for them over and over.
             gc.freeze()
             while (shard := connection.recv()) is not None:
-                mark = make_shard(
-                    directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
-                )
-                connection.send(Progress(finished=mark))
+                mark = make_shard(directory, pipeline, shard, lambda samples: connection.send(News(samples)))
+                connection.send(News(finished=mark))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)
     except SynthgenError as error:

@@ -19,8 +19,8 @@ from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.runtime.bounded_cache import BoundedCache
+from synthgen.runtime.progress import Progress
 from synthgen.sources.records import RejectedFile
-from synthgen.sources.survey import Progress
 
 CACHE_BYTES = 2**30
 """Prepared normal images kept for a second pass; beyond that they are read again."""

@@ -17,8 +17,9 @@ from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.regions.mask_folder import pair_masks
+from synthgen.runtime.progress import Progress
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
-from synthgen.sources.survey import Look, OnBadImage, Progress, look_at_all, survey
+from synthgen.sources.survey import Look, OnBadImage, look_at_all, survey
 from synthgen.sources.textures import texture_source
 from synthgen.storage.root import Root
 from synthgen.synthesizers.ingredients import PinnedBank

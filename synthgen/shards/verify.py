@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from os import PathLike
@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from synthgen.errors import InputError
 from synthgen.plan.plan import Plan, fingerprint
+from synthgen.runtime.progress import Progress
 from synthgen.sample import FORMAT_VERSION, Facts, sample_key
 from synthgen.shards.card import manifest, timm_info
 from synthgen.shards.encode import extensions
@@ -22,9 +23,6 @@ from synthgen.storage.output import PARTIAL_SUFFIX, OutputDirectory
 
 MOST_LISTED = 100
 MANIFEST, TIMM_INFO, README, RECIPE = "manifest.json", "_info.json", "README.md", "recipe.yaml"
-
-Progress = Callable[[int, int], None]
-"""Told (samples done, samples in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,8 @@ def verify(
     """Read every shard of a directory, a path or fsspec URL, and check all that can be checked.
 
     ``normal_of`` renders the paired normal images where the shards do not hold them; without it, or where
-    it gives None, the report says what was not checked. Raises InputError where it is no synthgen directory.
+    it gives None, the report says what was not checked. ``progress`` counts samples. Raises InputError where
+    it is no synthgen directory.
     """
     opened = open_directory(directory)
     return _Verification(opened, read_plan(opened), normal_of, progress or (lambda done, total: None)).run()

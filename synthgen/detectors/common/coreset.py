@@ -9,10 +9,10 @@ what was computed once bounds what it can be later. Twice this spares comparison
   all others were at the start of the round; then all of them meet the round's centres in one matrix product.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
+
+from synthgen.runtime.progress import Progress
 
 FARTHEST = 8192
 """Points that are kept up to date at a time; more, where more are equally far."""
@@ -24,7 +24,7 @@ ROUNDING = 16 * torch.finfo(torch.float32).eps
 """Squared distances below this share of the largest squared norm are rounding."""
 
 
-def greedy_coreset(points: Tensor, count: int, first: int, progress: Callable[[int, int], None]) -> Tensor:
+def greedy_coreset(points: Tensor, count: int, first: int, progress: Progress) -> Tensor:
     """Positions (K,) int64 of ``count`` points, each the farthest from those before it; the first is given.
 
     ``points``: (N, D) float32, finite, N >= count >= 1. Of equally far points the first is taken. K is less
