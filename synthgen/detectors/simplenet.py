@@ -12,7 +12,6 @@ from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features, neighbourhood_patches
-from synthgen.errors import RunError
 from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
@@ -58,12 +57,7 @@ class Simplenet(FeatureDetector):
         batches = [neighbourhood_patches(each) for each in self._training_features(images, progress)]
         with torch.enable_grad():
             self._train(torch.cat(batches), seed, progress)
-        state = self._network.state_dict()
-        if not all(tensor.isfinite().all() for tensor in state.values()):
-            raise RunError(
-                "simplenet's weights became NaN or infinite in training; try another seed or noise"
-            )
-        return {name: tensor.clone() for name, tensor in state.items()}
+        return {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
 
     def _prepare(self, state: State) -> None:
         self._network.load_state_dict(state)

@@ -24,7 +24,7 @@ def fitted(count: int = 12, **settings: object) -> Simplenet:
 
 
 def patches_of(found: Simplenet, images: torch.Tensor) -> torch.Tensor:
-    return neighbourhood_patches(found._extract(images, 0))
+    return neighbourhood_patches(found._extract(images))
 
 
 def expected_scores(found: Simplenet, patches: Array) -> Array:
@@ -107,5 +107,5 @@ def test_fitting_again_begins_anew() -> None:
 
 def test_training_that_ends_in_nan_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simplenet, "ADAPTOR_RATE", 1e30)
-    with pytest.raises(RunError, match="simplenet's weights became NaN or infinite in training"):
+    with pytest.raises(RunError, match=r"simplenet learned NaN or infinite values \(adaptor.weight\)"):
         fitted(4)
