@@ -13,7 +13,7 @@ from synthgen.detectors.common.checks import is_finite
 from synthgen.errors import RunError
 
 Features = dict[int, Tensor]
-"""By stage, (B, C, H, W) float32, in the backbone's order."""
+"""By stage, ascending: (B, C, H, W) float32."""
 
 
 class FeatureExtractor:

@@ -101,7 +101,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_detector_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected what `synthgen detect fit` finished"):
+    with pytest.raises(InputError, match="expected a directory that `synthgen detect fit` finished"):
         load_detector(tmp_path / "missing", "cpu")
     (tmp_path / "detector.json").write_text("{")
     with pytest.raises(InputError) as error:
