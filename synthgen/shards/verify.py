@@ -95,7 +95,8 @@ def verify_shards(
     """Read every shard of a directory, a path or fsspec URL, and check all that can be checked.
 
     ``normal_of`` renders the paired normal images where the shards do not hold them; without it, or where
-    it gives None, the report says what was not checked. Raises InputError where it is no synthgen directory.
+    it gives None, the report says what was not checked. ``progress`` counts samples. Raises InputError where
+    it is no synthgen directory.
     """
     opened = open_directory(directory)
     return _Verification(opened, read_plan(opened), normal_of, progress or (lambda done, total: None)).run()

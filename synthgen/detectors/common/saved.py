@@ -64,7 +64,7 @@ def read_record(directory: Path) -> DetectorRecord:
     path = directory / RECORD
     if not path.is_file():
         raise InputError(
-            f"detector {directory}: has no {RECORD}; expected what `synthgen detect fit` finished"
+            f"detector {directory}: has no {RECORD}; expected a directory that `synthgen detect fit` finished"
         )
     try:
         return DetectorRecord.model_validate_json(path.read_bytes())
