@@ -130,6 +130,7 @@ def _require_free(out: str, directory: Path) -> None:
     """See that a detector can be written there, before time is spent on it."""
     from synthgen.detectors.common.saved import BACKBONE as BACKBONE_FILE
     from synthgen.detectors.common.saved import RECORD, STATE
+    from synthgen.storage.whole_file import PARTIAL_SUFFIX
 
     if "://" in out:
         raise InputError(f"{out}: is a URL; a detector is written to a directory of this machine")
@@ -140,7 +141,7 @@ def _require_free(out: str, directory: Path) -> None:
         if RECORD in names:
             raise InputError(f"{out}: holds a fitted detector already; choose another --out, or remove it")
         ours = {STATE, BACKBONE_FILE, FITTED_ON}
-        if other := sorted(name for name in names - ours if not name.endswith(".part")):
+        if other := sorted(name for name in names - ours if not name.endswith(PARTIAL_SUFFIX)):
             raise InputError(f"{out}: holds {other[0]}, which is no part of a detector; choose another --out")
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -14,6 +14,7 @@ from synthgen.shards.numbering import PLAN_NAME, shard_count, shard_indices
 from synthgen.shards.reader import read_plan
 from synthgen.shards.statistics import merge
 from synthgen.storage.output import OutputDirectory, explained
+from synthgen.storage.root import Root
 
 MAX_REJECTED_SHARE = 0.01
 ENOUGH_TO_GIVE_UP = 500
@@ -96,8 +97,10 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
         )
     directory = OutputDirectory(url)
     directory.create()
-    names = set(directory.names())
-    _refuse_foreign(plan, directory, names)
+    root = Root(url)
+    # Where a directory is no more than the beginning of names, there is none before its first file.
+    names = set(root.names() if root.is_folder() else ())
+    _refuse_foreign(plan, root, names)
     directory.remove_leftovers()
     everything = range(shard_count(plan))
     with explained(url):
@@ -105,47 +108,47 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
         directory.write("recipe.yaml", dump_recipe(plan.recipe).encode())
     run = Run(plan, directory, everything if shards is None else shards)
     for shard in everything:
-        mark = _finished(plan, directory, shard) if mark_name(shard) in names else None
+        mark = _finished(plan, root, shard) if mark_name(shard) in names else None
         if mark:
             run.marks[shard] = mark
     return run
 
 
-def _refuse_foreign(plan: Plan, directory: OutputDirectory, names: set[str]) -> None:
+def _refuse_foreign(plan: Plan, root: Root, names: set[str]) -> None:
     tars = {name for name in names if name.endswith(".tar")}
     if PLAN_NAME not in names:
         for name in sorted(tars | names.intersection(DESCRIPTIONS)):
             raise InputError(
-                f"{directory.url}: holds {name} and no {PLAN_NAME}: not by synthgen; choose another --out"
+                f"{root.url}: holds {name} and no {PLAN_NAME}: not by synthgen; choose another --out"
             )
         return
-    there = read_plan(directory)
+    there = read_plan(root)
     if there.fingerprint != plan.fingerprint:
         raise InputError(
-            f"{directory.url}: was made by another recipe or from other images (found {there.recipe.name}, "
+            f"{root.url}: was made by another recipe or from other images (found {there.recipe.name}, "
             f"fingerprint {there.fingerprint[:12]}; expected {plan.recipe.name}, {plan.fingerprint[:12]}); "
             "choose another --out"
         )
     if there.recipe.output != plan.recipe.output:
         raise InputError(
-            f"{directory.url}: was written with other output settings ({there.recipe.output}); "
+            f"{root.url}: was written with other output settings ({there.recipe.output}); "
             "choose another --out or the same output"
         )
     beyond = tars - {shard_name(shard) for shard in range(shard_count(plan))}
     if beyond:
         raise InputError(
-            f"{directory.url}: holds {min(beyond)}, and {plan.recipe.count} samples are "
+            f"{root.url}: holds {min(beyond)}, and {plan.recipe.count} samples are "
             f"{shard_count(plan)} shards; ask for the count it was made with, or choose another --out"
         )
 
 
-def _finished(plan: Plan, directory: OutputDirectory, shard: int) -> Mark | None:
+def _finished(plan: Plan, root: Root, shard: int) -> Mark | None:
     """The mark of a shard that is whole and what the plan asks for."""
-    mark = read_mark(directory.filesystem, directory.path, shard)
+    mark = read_mark(root, shard)
     wanted = len(shard_indices(plan, shard))
     if mark is None or mark.fingerprint != plan.fingerprint or mark.count != wanted:
         return None
-    return mark if directory.size(shard_name(shard)) == mark.bytes else None
+    return mark if root.size(shard_name(shard)) == mark.bytes else None
 
 
 def _finish(run: Run) -> None:

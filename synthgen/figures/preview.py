@@ -1,6 +1,5 @@
 """Sheets of samples to look at: the preview of a recipe, and the contact sheet of a run."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from synthgen.errors import InputError, RunError
 from synthgen.figures import tiles
 from synthgen.figures.sheet import Group, Note, Style, paint
 from synthgen.sample import Facts, Sample
+from synthgen.storage.whole_file import writing_whole
 
 PREVIEW_LIMIT = 100
 CONTACT_LIMIT = 48
@@ -85,26 +85,20 @@ def save(image: Image.Image, path: Path) -> None:
         raise InputError(
             f"{path}: the folder {path.parent} does not exist; make it, or choose another place."
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    begun = False
     try:
-        file = temporary.open("wb")
-    except OSError as error:
-        raise InputError(
-            f"{path}: the folder {path.parent} cannot be written to ({error.strerror}); "
-            "change its permissions, or choose another place."
-        ) from error
-    try:
-        with file:
+        with writing_whole(path) as file:
+            begun = True
             image.save(file, "PNG")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
+        if not begun:
+            raise InputError(
+                f"{path}: the folder {path.parent} cannot be written to ({error.strerror}); "
+                "change its permissions, or choose another place."
+            ) from error
         raise RunError(
             f"{path}: the sheet could not be written ({error.strerror}); make room and try again."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _preview_group(sample: Sample) -> Group:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pydantic import ValidationError
 
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
@@ -98,8 +99,9 @@ def replay(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
         facts = Facts.model_validate_json(stored.members["json"])
         record = Record.model_validate_json(facts.params)
     except (KeyError, ValidationError) as error:
+        reason = first_fault(error) if isinstance(error, ValidationError) else f"no {error}"
         raise InputError(
-            f"sample {stored.key}: holds no record that this version can replay ({error})"
+            f"sample {stored.key}: holds no record that this version can replay ({reason})"
         ) from error
     scene = _RecordLibrary(facts, record, files).scene(facts.source_sha256)
     image, mask = scene.image, np.zeros(scene.image.shape[:2], np.uint8)

@@ -10,6 +10,7 @@ import pytest
 
 from synthgen.errors import InputError
 from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -21,26 +22,27 @@ def directory(request: pytest.FixtureRequest, tmp_path: Path) -> OutputDirectory
 
 
 def test_what_is_written_is_read(directory: OutputDirectory) -> None:
-    assert directory.names() == []
-    assert directory.read("a.json") is None
-    assert directory.size("a.json") is None
+    root = Root(directory.url)
+    assert root.names() == []
+    assert root.content("a.json") is None
+    assert root.size("a.json") is None
     directory.write("a.json", b"first")
     directory.write("a.json", b"second")
     with directory.open_for_writing("b.tar") as file:
         file.write(b"x" * 1000)
-        assert directory.names() == ["a.json"] or directory.names()[0].endswith(".partial")
-        assert directory.read("b.tar") is None
+        assert root.names() == ["a.json"] or root.names()[0].endswith(".partial")
+        assert root.content("b.tar") is None
     directory.sync()
-    assert directory.names() == ["a.json", "b.tar"]
-    assert directory.read("a.json") == b"second"
-    assert directory.size("b.tar") == 1000
+    assert root.names() == ["a.json", "b.tar"]
+    assert root.content("a.json") == b"second"
+    assert root.size("b.tar") == 1000
 
 
 def test_an_error_while_writing_leaves_nothing(directory: OutputDirectory) -> None:
     with pytest.raises(KeyboardInterrupt), directory.open_for_writing("a.tar") as file:
         file.write(b"half")
         raise KeyboardInterrupt
-    assert directory.names() == []
+    assert Root(directory.url).names() == []
 
 
 def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
