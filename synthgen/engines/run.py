@@ -8,7 +8,7 @@ from synthgen.errors import InputError, RunError
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import dump_recipe
 from synthgen.runtime.versions import versions
-from synthgen.shards.card import manifest, timm_info, write_card
+from synthgen.shards.card import MANIFEST, README, RECIPE, TIMM_INFO, manifest, timm_info, write_card
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.numbering import PLAN_NAME, shard_count, shard_indices
 from synthgen.shards.reader import read_plan
@@ -21,8 +21,6 @@ ENOUGH_TO_GIVE_UP = 500
 """Samples after which a run that rejects far too many stops early."""
 MAX_SHARDS = 1_000_000
 """Shards have names of six digits, which must sort as the numbers do."""
-DESCRIPTIONS = ("recipe.yaml", "README.md", "manifest.json", "_info.json")
-"""What a run writes beside the shards and the plan."""
 
 
 @dataclass(slots=True)
@@ -105,7 +103,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
     everything = range(shard_count(plan))
     with explained(url):
         directory.write(PLAN_NAME, plan.model_dump_json().encode())
-        directory.write("recipe.yaml", dump_recipe(plan.recipe).encode())
+        directory.write(RECIPE, dump_recipe(plan.recipe).encode())
     run = Run(plan, directory, everything if shards is None else shards)
     for shard in everything:
         mark = _finished(plan, root, shard) if mark_name(shard) in names else None
@@ -117,7 +115,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
 def _refuse_foreign(plan: Plan, root: Root, names: set[str]) -> None:
     tars = {name for name in names if name.endswith(".tar")}
     if PLAN_NAME not in names:
-        for name in sorted(tars | names.intersection(DESCRIPTIONS)):
+        for name in sorted(tars | names.intersection((RECIPE, README, MANIFEST, TIMM_INFO))):
             raise InputError(
                 f"{root.url}: holds {name} and no {PLAN_NAME}: not by synthgen; choose another --out"
             )
@@ -157,6 +155,6 @@ def _finish(run: Run) -> None:
 
     marks = [run.marks[shard] for shard in sorted(run.marks)]
     write = run.directory.write
-    write("manifest.json", json.dumps(manifest(marks, run.plan), indent=1).encode())
-    write("_info.json", json.dumps(timm_info(marks), indent=1).encode())
-    write("README.md", write_card(marks, run.plan).encode())
+    write(MANIFEST, json.dumps(manifest(marks, run.plan), indent=1).encode())
+    write(TIMM_INFO, json.dumps(timm_info(marks), indent=1).encode())
+    write(README, write_card(marks, run.plan).encode())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.image_store import prepare_texture
 from synthgen.plan.record import Record
+from synthgen.recipe.recipe import ImageFormat
 from synthgen.regions.foreground import apply
 from synthgen.sample import Facts
 from synthgen.scene import Scene
@@ -111,7 +112,7 @@ def replay(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
         [defect] = synthesizer.make([scene], [params], device)
         result = synthesizer.compose(scene, defect)
         image, mask = result.image, result.mask
-    extension = next(name for name in ("png", "jpg", "webp") if name in stored.members)
+    extension = next(name for name in get_args(ImageFormat) if name in stored.members)
     return Replay(
         facts=facts,
         image=image,

@@ -11,7 +11,7 @@ from typing import IO, Any
 from synthgen.errors import InputError
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.sample import FORMAT_VERSION, Facts, sample_key
-from synthgen.shards.card import manifest, timm_info
+from synthgen.shards.card import MANIFEST, README, RECIPE, TIMM_INFO, manifest, timm_info
 from synthgen.shards.encode import extensions
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.numbering import PLAN_NAME, shard_count, shard_indices
@@ -22,7 +22,6 @@ from synthgen.storage.root import Root
 from synthgen.storage.whole_file import PARTIAL_SUFFIX
 
 MOST_LISTED = 100
-MANIFEST, TIMM_INFO, README, RECIPE = "manifest.json", "_info.json", "README.md", "recipe.yaml"
 
 Progress = Callable[[int, int], None]
 """Told (samples done, samples in all)."""
