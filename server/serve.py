@@ -1,6 +1,6 @@
 """Running the application with uvicorn."""
 
-from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -22,13 +22,8 @@ MAX_HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
 
 
-def settings_of(options: Namespace) -> Settings:
-    """The settings: options that were given, else the environment. Raises InputError for a wrong one."""
-    given: dict[str, Any] = {
-        name: value
-        for name in ("recipes", "models", "host", "port", "device", "api_key_file")
-        if (value := getattr(options, name)) is not None
-    }
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The settings: those given, else the environment's. Raises InputError for a wrong one."""
     try:
         return Settings(**given)
     except SettingsError as error:

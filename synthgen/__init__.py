@@ -6,37 +6,70 @@ A plan and an index make a sample, always the same one.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthgen.detectors.choice import DetectorChoice
     from synthgen.diffusion.model import load_model
+    from synthgen.diffusion.training.settings import TrainingSettings
+    from synthgen.diffusion.training.train import train_diffusion
+    from synthgen.engines.generate import generate
+    from synthgen.evaluation.evaluate import evaluate
+    from synthgen.evaluation.fit import fit_detector, load_detector
+    from synthgen.evaluation.score import score
+    from synthgen.figures.preview import preview
     from synthgen.pipeline.dataset import AnomalyDataset
     from synthgen.pipeline.freeze import freeze
     from synthgen.pipeline.pipeline import Pipeline
+    from synthgen.pipeline.replay import replay
+    from synthgen.pipeline.verify import verify
     from synthgen.plan.plan import Plan
     from synthgen.recipe.files import load_recipe
     from synthgen.recipe.recipe import Recipe
     from synthgen.sample import Facts, Sample
 
 _HOMES = {
-    "AnomalyDataset": "synthgen.pipeline.dataset",
-    "Facts": "synthgen.sample",
-    "Pipeline": "synthgen.pipeline.pipeline",
-    "Plan": "synthgen.plan.plan",
-    "Recipe": "synthgen.recipe.recipe",
-    "Sample": "synthgen.sample",
-    "freeze": "synthgen.pipeline.freeze",
-    "load_model": "synthgen.diffusion.model",
-    "load_recipe": "synthgen.recipe.files",
+    "AnomalyDataset": "pipeline.dataset",
+    "DetectorChoice": "detectors.choice",
+    "Facts": "sample",
+    "Pipeline": "pipeline.pipeline",
+    "Plan": "plan.plan",
+    "Recipe": "recipe.recipe",
+    "Sample": "sample",
+    "TrainingSettings": "diffusion.training.settings",
+    "evaluate": "evaluation.evaluate",
+    "fit_detector": "evaluation.fit",
+    "freeze": "pipeline.freeze",
+    "generate": "engines.generate",
+    "load_detector": "evaluation.fit",
+    "load_model": "diffusion.model",
+    "load_recipe": "recipe.files",
+    "preview": "figures.preview",
+    "replay": "pipeline.replay",
+    "score": "evaluation.score",
+    "train_diffusion": "diffusion.training.train",
+    "verify": "pipeline.verify",
 }
+"""The public names, and the modules that they come from."""
 
 __all__ = [
     "AnomalyDataset",
+    "DetectorChoice",
     "Facts",
     "Pipeline",
     "Plan",
     "Recipe",
     "Sample",
+    "TrainingSettings",
+    "evaluate",
+    "fit_detector",
     "freeze",
+    "generate",
+    "load_detector",
     "load_model",
     "load_recipe",
+    "preview",
+    "replay",
+    "score",
+    "train_diffusion",
+    "verify",
 ]
 
 
@@ -46,4 +79,8 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'synthgen' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"synthgen.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

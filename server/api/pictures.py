@@ -14,7 +14,7 @@ from server.http.problems import Problem
 from synthgen.images import png
 from synthgen.images.decode import decode
 from synthgen.sources.builtin import BuiltinSource
-from synthgen.synthesizers import METHODS
+from synthgen.synthesizers.registry import SYNTHESIZERS
 
 router = APIRouter(prefix="/v1", tags=["offers"])
 
@@ -93,7 +93,7 @@ def _encoded(name: str) -> bytes:
 
 def _methods(catalogue: Catalogue) -> list[dict[str, Any]]:
     methods = []
-    for name, kind in METHODS.items():
+    for name, kind in SYNTHESIZERS.items():
         if kind.runs_network and not catalogue.runs_networks:
             continue
         synthesizer = kind(method=name)

@@ -22,7 +22,7 @@ from server.workers.encoding import formed
 from server.workers.jobs import Batch, Done, Failed, Job, News, Ready, Timed
 from server.workers.pipelines import Plans, RefusedImagesError
 from server.workers.shared_memory import send_news
-from synthgen.engines.worker import chosen_device
+from synthgen.engines.worker import worker_device
 from synthgen.errors import InputError, SynthgenError
 from synthgen.pipeline.pipeline import Draft, Pipeline, complete
 from synthgen.runtime.devices import torch_device
@@ -152,7 +152,7 @@ class Stages:
 
     def _begun(self, job: Job) -> Work:
         pipeline = self._plans.pipeline(job.origin)
-        device = chosen_device(self._limits.device, self._limits.number, pipeline.plan.recipe)
+        device = worker_device(self._limits.device, self._limits.number, pipeline.plan.recipe)
         return Work(job, pipeline, device, [pipeline.begin(index) for index in job.indices])
 
     def _rendered(self, works: list[Work]) -> list[Work]:

@@ -1,6 +1,13 @@
-"""What the command line's options may be: text to value, or one sentence about what is wrong with it."""
+"""What the commands' options have in common, and what they may be: text to value, or one sentence."""
 
 import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Commands = argparse.Action
 
 
 def names(text: str) -> list[str]:
@@ -50,3 +57,37 @@ def shard_numbers(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(f"expected the first shard before the last, found {part!r}")
         shards.update(numbers)
     return sorted(shards)
+
+
+def command(
+    commands: Commands,
+    name: str,
+    does: str,
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """Add a command that ``run`` carries out; it takes the parsed options and returns the exit code."""
+    added = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+    added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    added.set_defaults(run=run)
+    return added
+
+
+def group(commands: Commands, name: str, does: str) -> Commands:
+    """Add a command that is nothing but the commands below it."""
+    added = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+    return added.add_subparsers(dest="below", required=True, metavar="COMMAND")
+
+
+def add_device(added: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    added.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+
+
+def add_settings(added: argparse.ArgumentParser, does: str) -> None:
+    """``--set``, which can be given several times."""
+    added.add_argument("--set", action="append", default=[], metavar="A=B", help=does)
+
+
+def add_categories(added: argparse.ArgumentParser) -> None:
+    """``--categories``."""
+    added.add_argument("--categories", type=names, help="only these categories, such as bottle,cable")

@@ -1,17 +1,24 @@
 """Progress bars on standard error: rate, time left, and for a run its shards and failures."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from synthgen.diffusion.training.train import Observer, Training
     from synthgen.diffusion.training.trainer import Update
-    from synthgen.engines.base import Engine
+    from synthgen.engines.base import News
     from synthgen.engines.run import Run
+    from synthgen.runtime.progress import Progress
+    from synthgen.sources.records import RejectedFile
+
+"""Files that are named one by one where some could not be used."""
 
 
 class _Rate(TextColumn):
@@ -26,10 +33,10 @@ class _Rate(TextColumn):
         return Text(f"{speed:,.0f} {self._unit}/s" if speed >= 10 else f"{speed:.2g} {self._unit}/s")
 
 
-def _bar(unit: str, *more: TextColumn, transient: bool) -> Progress:
+def _bar(unit: str, *more: TextColumn, transient: bool) -> Bar:
     """A bar; a transient one goes in the end, and is not there at all where it would be written to a file."""
     console = Console(stderr=True)
-    return Progress(
+    return Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -43,8 +50,8 @@ def _bar(unit: str, *more: TextColumn, transient: bool) -> Progress:
 
 
 @contextmanager
-def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that tells (done, total); it appears with the first news."""
+def bars(what: str, unit: str) -> "Iterator[Progress]":
+    """A bar for one stage of the work; it appears with the first report."""
     with _bar(unit, transient=True) as bar:
         task = bar.add_task(what, visible=False)
 
@@ -55,35 +62,71 @@ def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def training_bar(what: str, updates: int, shown: bool) -> Iterator["Callable[[int, Update], None]"]:
-    """A bar for a training, with its loss averaged over about a hundred updates."""
-    with _bar("updates", TextColumn("loss {task.fields[loss]:.4f}"), transient=not shown) as bar:
-        task = bar.add_task(what, total=updates, visible=False, loss=0.0)
+def training_bar(what: str, begin: "Callable[[Training], None]") -> "Iterator[Observer]":
+    """A bar for a training, its loss averaged over about a hundred updates; ``begin`` is called first."""
+    with _begun_later(_bar("updates", TextColumn("loss {task.fields[loss]:.4f}"), transient=False)) as bar:
+        task = bar.add_task(what, loss=0.0)
         mean = 0.0
         first = 0
 
-        def show(done: int, update: "Update") -> None:
+        def show(training: "Training", done: int, update: "Update | None") -> None:
             nonlocal mean, first
+            if update is None:
+                begin(training)
+                return
             if not first:
                 first = done
-                bar.reset(task, completed=done - 1, visible=True)
+                bar.reset(task, completed=done - 1, total=training.updates)
+                bar.start()
             mean += (update.loss - mean) / min(done - first + 1, 100)
             bar.update(task, completed=done, loss=mean)
 
         yield show
 
 
-def follow(run: "Run", engine: "Engine") -> None:
-    """Make what is missing of a run and show how it goes."""
-    missing = run.missing
+@contextmanager
+def run_bar(begin: "Callable[[Run], None]") -> "Iterator[Callable[[Run, News], None]]":
+    """A bar for a run, with its shards and rejected samples; ``begin`` is called first."""
     columns = TextColumn("{task.fields[shards]} shards"), TextColumn("{task.fields[rejected]} rejected")
-    with _bar("images", *columns, transient=not missing) as bar:
-        task = bar.add_task(
-            run.plan.recipe.name, total=run.samples(missing), shards=f"0/{len(missing)}", rejected=0
-        )
-        finished = rejected = 0
-        for news in run.make(engine):
+    with _begun_later(_bar("images", *columns, transient=False)) as bar:
+        task = bar.add_task("", shards="", rejected=0)
+        shards = finished = rejected = 0
+        begun = False
+
+        def show(run: "Run", news: "News") -> None:
+            nonlocal begun, shards, finished, rejected
+            if not begun:
+                begun = True
+                begin(run)
+                shards, total = len(run.missing), run.samples(run.missing)
+                bar.reset(task, description=run.plan.recipe.name, total=total)
+                if shards:
+                    bar.start()
             if news.finished:
                 finished += 1
                 rejected += news.finished.statistics.outcomes.get("rejected", 0)
-            bar.update(task, advance=news.samples, shards=f"{finished}/{len(missing)}", rejected=rejected)
+            bar.update(task, advance=news.samples, shards=f"{finished}/{shards}", rejected=rejected)
+
+        yield show
+
+
+@contextmanager
+def _begun_later(bar: Bar) -> Iterator[Bar]:
+    """A bar that is shown from its start on, so that work which fails before shows none."""
+    try:
+        yield bar
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def print_skipped(rejected: "Sequence[RejectedFile]", more: str = "") -> None:
+    """The first files that cannot be used, and how many more there are."""
+    from synthgen.config.document import one_line
+    from synthgen.config.listing import MOST_LISTED
+
+    for file in rejected[:MOST_LISTED]:
+        print(one_line(f"skipped {file.path}: {file.reason}"), file=sys.stderr)
+    if len(rejected) > MOST_LISTED:
+        where = f"; {more}" if more else ""
+        print(f"… and {len(rejected) - MOST_LISTED} more{where}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """What all detectors share: they are fitted on normal images and give scores and maps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Protocol
 
 import torch
@@ -11,12 +11,10 @@ from torch import Tensor
 from synthgen.detectors.common.anomaly_maps import mean_of_highest
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.errors import InputError, RunError
+from synthgen.runtime.progress import Progress
 
 State = dict[str, Tensor]
 """What a detector has learned, by name, on the CPU."""
-
-Progress = Callable[[int, int], None]
-"""Is told (done, total); a smaller number done begins the next part of the work."""
 
 
 class NormalImages(Protocol):

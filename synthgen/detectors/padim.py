@@ -7,12 +7,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import DetectorSettings, NormalImages, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features
 from synthgen.errors import InputError
+from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 PUBLISHED_CHANNELS = {448: 100, 1792: 550}

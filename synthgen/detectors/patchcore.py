@@ -6,12 +6,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import DetectorSettings, NormalImages, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.coreset import greedy_coreset
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features, neighbourhood_patches
+from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 BANK_TOGETHER = 4096

@@ -31,7 +31,7 @@ def make_detector(
     InputError for an unknown method, setting or backbone and for unfit weights, RunError where the weights
     cannot be downloaded.
     """
-    detector = _detector(method)
+    detector = detector_type(method)
     try:
         settings = detector.settings_type.model_validate(dict(overrides))
     except ValidationError as error:
@@ -73,7 +73,8 @@ def load_detector(directory: Path, device: str) -> Detector:
     return detector
 
 
-def _detector(method: str) -> type[Detector]:
+def detector_type(method: str) -> type[Detector]:
+    """The class of a method. Raises InputError for one that is not there."""
     if method not in DETECTORS:
         raise InputError(f"method '{method}' is not known; one of {', '.join(DETECTORS)} is expected")
     return DETECTORS[method]

@@ -7,12 +7,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import DetectorSettings, NormalImages, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features, neighbourhood_patches
 from synthgen.errors import RunError
+from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 PASSES = {"published": 160, "cpu": 20}

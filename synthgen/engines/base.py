@@ -9,7 +9,7 @@ from synthgen.shards.mark import Mark
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class News:
     """News from a running engine: samples made since the last news, and the shard just finished, if any."""
 
     samples: int = 0
@@ -20,8 +20,8 @@ class Engine(ABC):
     """Makes shards of a plan and writes them, with their marks, to an output directory."""
 
     @abstractmethod
-    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[Progress]:
-        """Make the shards, in any order, and yield the progress. Closing the iterator stops the work.
+    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[News]:
+        """Make the shards, in any order, and yield the news. Closing the iterator stops the work.
 
         Raises SynthgenError where a shard cannot be made; what was finished stays.
         """

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from synthgen.engines.base import Engine, Progress
+from synthgen.engines.base import Engine, News
 from synthgen.engines.worker import Failure, _work
 from synthgen.errors import RunError
 from synthgen.pipeline.pipeline import BATCH_SIZE
@@ -33,7 +33,7 @@ class LocalEngine(Engine):
         self._device = device
         self._batch_size = batch_size
 
-    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[Progress]:
+    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[News]:
         """Make the shards; see ``Engine.run``."""
         waiting = list(reversed(shards))
         count = min(self._workers or _default_workers(plan.recipe, self._device), len(waiting))
@@ -64,7 +64,7 @@ class LocalEngine(Engine):
 
     def _news(
         self, connection: Connection, workers: dict[Connection, BaseProcess], waiting: list[int]
-    ) -> Iterator[Progress]:
+    ) -> Iterator[News]:
         try:
             news = connection.recv()
         except (EOFError, ConnectionResetError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from synthgen.engines.base import Engine, Progress
+from synthgen.engines.base import Engine, News
 from synthgen.errors import InputError, RunError
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import dump_recipe
@@ -47,7 +47,7 @@ class Run:
         """How many samples some shards have together."""
         return sum(len(shard_indices(self.plan, shard)) for shard in shards)
 
-    def make(self, engine: Engine) -> Iterator[Progress]:
+    def make(self, engine: Engine) -> Iterator[News]:
         """Make what is missing. Raises RunError where more than 1 % of the samples are rejected."""
         missing = self.missing
         if missing:
@@ -88,9 +88,12 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
 
     Raises InputError where the directory was made by another recipe or holds what a run would write over.
     """
-    if shard_count(plan) > MAX_SHARDS:
+    total = shard_count(plan)
+    if shards and shards[-1] >= total:
+        raise InputError(f"shard {shards[-1]}: the recipe has {total} shards, 0 to {total - 1}")
+    if total > MAX_SHARDS:
         raise InputError(
-            f"{plan.recipe.count} samples would be {shard_count(plan)} shards, and a run has at most "
+            f"{plan.recipe.count} samples would be {total} shards, and a run has at most "
             f"{MAX_SHARDS}; give a larger output.shard_size than {plan.recipe.output.shard_size}"
         )
     directory = OutputDirectory(url)
@@ -100,7 +103,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
     names = set(root.names() if root.is_folder() else ())
     _refuse_foreign(plan, root, names)
     directory.remove_leftovers()
-    everything = range(shard_count(plan))
+    everything = range(total)
     with explained(url):
         directory.write(PLAN_NAME, plan.model_dump_json().encode())
         directory.write(RECIPE, dump_recipe(plan.recipe).encode())

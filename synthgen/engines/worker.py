@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from synthgen.engines.base import Progress
+from synthgen.engines.base import News
 from synthgen.errors import RunError, SynthgenError
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
@@ -39,16 +39,14 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
     try:
         with explained(url):
             pipeline, directory = (
-                Pipeline(plan, chosen_device(*turn, plan.recipe), batch_size),
+                Pipeline(plan, worker_device(*turn, plan.recipe), batch_size),
                 OutputDirectory(url),
             )
             # Samples make no cycles: what was imported need not be searched for them over and over.
             gc.freeze()
             while (shard := connection.recv()) is not None:
-                mark = make_shard(
-                    directory, pipeline, shard, lambda samples: connection.send(Progress(samples))
-                )
-                connection.send(Progress(finished=mark))
+                mark = make_shard(directory, pipeline, shard, lambda samples: connection.send(News(samples)))
+                connection.send(News(finished=mark))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)
     except SynthgenError as error:
@@ -68,7 +66,7 @@ def make_shard(
     return write_shard(directory, pipeline.plan, shard, samples, made)
 
 
-def chosen_device(device: str, number: int, recipe: Recipe) -> str:
+def worker_device(device: str, number: int, recipe: Recipe) -> str:
     """The device of one worker; GPUs are looked for only where a method has use for torch."""
     uses_torch = any("torch" in each.imports for each in recipe.synthesizers)
     return torch_device(device, number) if uses_torch else "cpu"

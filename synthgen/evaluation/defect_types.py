@@ -1,4 +1,4 @@
-"""Each kind of defect on its own: which ones a detector sees, and which it does not."""
+"""Each defect type on its own: which ones a detector sees, and which it does not."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ from synthgen.evaluation.protocol import Predictions, Truth
 from synthgen.evaluation.test_set import TestSet
 
 
-class Kind(BaseModel):
-    """The images of one kind of defect beside all normal ones; null where the test set cannot tell."""
+class DefectType(BaseModel):
+    """The images of one defect type beside all normal ones; null where the test set cannot tell."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,17 +24,17 @@ class Kind(BaseModel):
     """Up to a false-positive rate of 0.3."""
 
 
-def measure_kinds(test_set: TestSet, truth: Truth, predictions: Predictions) -> dict[str, Kind]:
-    """Every kind of anomalous images, by its name."""
-    kinds = np.array([image.kind for image in test_set.images])
+def measure_defect_types(test_set: TestSet, truth: Truth, predictions: Predictions) -> dict[str, DefectType]:
+    """Every defect type of the anomalous images, by its name."""
+    defect_types = np.array([image.defect_type for image in test_set.images])
     return {
-        str(kind): _measured(truth, predictions, (kinds == kind) & truth.anomalous)
-        for kind in np.unique(kinds[truth.anomalous])
+        str(defect_type): _measured(truth, predictions, (defect_types == defect_type) & truth.anomalous)
+        for defect_type in np.unique(defect_types[truth.anomalous])
     }
 
 
-def _measured(truth: Truth, predictions: Predictions, of_kind: npt.NDArray[np.bool_]) -> Kind:
-    looked_at = of_kind | ~truth.anomalous
+def _measured(truth: Truth, predictions: Predictions, of_type: npt.NDArray[np.bool_]) -> DefectType:
+    looked_at = of_type | ~truth.anomalous
     image_auroc = None
     if not truth.anomalous.all():
         image_auroc = auroc(rank_images(predictions.scores[looked_at], truth.anomalous[looked_at]))
@@ -49,6 +49,6 @@ def _measured(truth: Truth, predictions: Predictions, of_kind: npt.NDArray[np.bo
         labelled = LabelledMaps(maps, masks)
         ranking = rank_pixels(labelled)
         pixel_auroc, pixel_aupro = auroc(ranking), aupro(labelled, ranking, AUPRO_LIMIT)
-    return Kind(
-        images=int(of_kind.sum()), image_auroc=image_auroc, pixel_auroc=pixel_auroc, aupro=pixel_aupro
+    return DefectType(
+        images=int(of_type.sum()), image_auroc=image_auroc, pixel_auroc=pixel_auroc, aupro=pixel_aupro
     )

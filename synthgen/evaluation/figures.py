@@ -12,10 +12,11 @@ import numpy.typing as npt
 from synthgen.evaluation.metrics.curves import Curves, count_images, curves
 from synthgen.evaluation.metrics.pixels import LabelledMaps, rank_pixels
 from synthgen.evaluation.protocol import Map, Predictions, Truth
-from synthgen.evaluation.test_set import TestImage, TestSet
+from synthgen.evaluation.test_set import TestSet
 from synthgen.figures import tiles
 from synthgen.figures.charts import BLUE, ORANGE, Bars, Curve, Shape, curve_chart, histogram_chart, png, svg
 from synthgen.figures.sheet import Group, Note, Style, paint
+from synthgen.sources.base import TestImage
 from synthgen.storage.output import OutputDirectory, explained
 
 IMAGES_A_SHEET = 40
@@ -109,9 +110,9 @@ def _curves(maps: Sequence[npt.NDArray[np.floating]], masks: Sequence[npt.NDArra
 
 
 def _sheets(test_set: TestSet, truth: Truth, predictions: Predictions, side: int) -> Iterator[File]:
-    """All images, by kind and then from the highest score down: image, map, and outline of the mask."""
+    """All images, by defect type, then from the highest score down: image, map, and outline of the mask."""
     images = test_set.images
-    order = sorted(range(len(images)), key=lambda n: (images[n].kind, -predictions.scores[n]))
+    order = sorted(range(len(images)), key=lambda n: (images[n].defect_type, -predictions.scores[n]))
     low = min(float(scored.min()) for scored in predictions.maps)
     high = max(float(scored.max()) for scored in predictions.maps)
     sheets = [order[first : first + IMAGES_A_SHEET] for first in range(0, len(order), IMAGES_A_SHEET)]
@@ -147,7 +148,7 @@ def _group(
         tile = tiles.mask_tile(mask.astype(np.uint8), STYLE.tile)
         outlined = tiles.outlined(picture, tile)
     name = image.path.rpartition("/")[2]
-    return Group((picture, heat, outlined), (Note(image.kind, ""), Note(f"score {score:.4g}", name)))
+    return Group((picture, heat, outlined), (Note(image.defect_type, ""), Note(f"score {score:.4g}", name)))
 
 
 def _map_tile(scored: Map, low: float, high: float) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """Our own shards as a test set: what was made of held-out images, for detectors fitted on the others."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
-from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestImage, TestSet
+from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Decoded
 from synthgen.images.prepare import prepare
@@ -16,6 +16,7 @@ from synthgen.plan.plan import Plan
 from synthgen.sample import Facts
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader import open_directory, read_marks, read_plan
+from synthgen.sources.base import TestImage
 from synthgen.storage.byte_ranges import ByteRanges
 from synthgen.storage.pinned import pinned_bytes
 from synthgen.storage.root import Root, chosen
@@ -63,7 +64,7 @@ class ShardDataset(LabelledDataset):
         """The plan's normal images on the side ``fit``, prepared as its samples are."""
         return self.all_normals([category])
 
-    def all_normals(self, categories: list[str] | None) -> Pictures:
+    def all_normals(self, categories: Sequence[str] | None) -> Pictures:
         """Those of some categories, or of all. Raises InputError for a category that is not there."""
         fitting = [image for image in self._plan.images if image.split == "fit"]
         wanted = chosen(categories, {image.category for image in fitting}, self._url)
@@ -104,7 +105,7 @@ class ShardDataset(LabelledDataset):
         name = f"{mark.shard}/{facts.key}"
         return TestImage(
             path=f"{name}.{self._plan.recipe.output.image_format}",
-            kind=facts.method if facts.label else "normal",
+            defect_type=facts.method if facts.label else "normal",
             anomalous=facts.label == 1,
             mask=f"{name}.mask.png" if facts.paired else None,
             paired=facts.paired,

@@ -18,7 +18,7 @@ from synthgen.evaluation.metrics.pixels import LabelledMaps, Mask
 from synthgen.evaluation.metrics.summary import image_metrics, pixel_metrics
 from synthgen.evaluation.test_set import TestSet, to_tensor
 from synthgen.images.pixels import Pixels
-from synthgen.sources.survey import Progress
+from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 BATCH = 8

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from synthgen.evaluation.defect_types import Kind
+from synthgen.evaluation.defect_types import DefectType
 from synthgen.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Estimate, Spread, spread
 from synthgen.evaluation.metrics.summary import AUPRO_LIMIT
 from synthgen.evaluation.protocol import Measured
 from synthgen.storage.output import OutputDirectory, explained
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 MASKS = (
     "the whole image is resized to the detector's size; a pixel of its mask is anomalous where at least half "
@@ -57,8 +57,8 @@ class Run(_Record):
     """None for a detector that was fitted before."""
     image: dict[str, Value] | None
     pixel: dict[str, Value | None] | None
-    kinds: dict[str, Kind] = {}
-    """Each kind of defect on its own, by its name."""
+    defect_types: dict[str, DefectType] = {}
+    """Each defect type on its own, by its name."""
 
 
 class Category(_Record):
@@ -92,7 +92,7 @@ class Report(_Record):
     categories: list[Category]
 
 
-def run(seed: int | None, measured: Measured, kinds: dict[str, Kind]) -> Run:
+def run(seed: int | None, measured: Measured, defect_types: dict[str, DefectType]) -> Run:
     """The metrics of one seed as they are reported."""
 
     def values(found: dict[str, Estimate] | dict[str, Estimate | None]) -> dict[str, Value | None]:
@@ -103,7 +103,7 @@ def run(seed: int | None, measured: Measured, kinds: dict[str, Kind]) -> Run:
 
     image = None if measured.image is None else values(measured.image)
     pixel = None if measured.pixel is None else values(measured.pixel)
-    return Run.model_validate({"seed": seed, "image": image, "pixel": pixel, "kinds": kinds})
+    return Run.model_validate({"seed": seed, "image": image, "pixel": pixel, "defect_types": defect_types})
 
 
 def mean(report: Report, column: Column) -> Spread | None:
@@ -129,19 +129,19 @@ def markdown_table(report: Report) -> str:
     return _table(rows)
 
 
-def kinds_table(report: Report) -> str:
-    """One row for each kind of defect, against all normal images of its category: means over the seeds."""
-    rows = [["category", "kind", "images", "image AUROC", "pixel AUROC", f"AUPRO {AUPRO_LIMIT}"]]
+def defect_types_table(report: Report) -> str:
+    """One row for each defect type, against all normal images of its category: means over the seeds."""
+    rows = [["category", "defect type", "images", "image AUROC", "pixel AUROC", f"AUPRO {AUPRO_LIMIT}"]]
     for category in report.categories:
-        for name, kind in category.runs[0].kinds.items():
-            found = [each.kinds[name] for each in category.runs]
+        for name, first in category.runs[0].defect_types.items():
+            found = [each.defect_types[name] for each in category.runs]
             values = (
                 [each.image_auroc for each in found],
                 [each.pixel_auroc for each in found],
                 [each.aupro for each in found],
             )
             rows.append(
-                [_escaped(category.category), _escaped(name), str(kind.images), *map(_mean_cell, values)]
+                [_escaped(category.category), _escaped(name), str(first.images), *map(_mean_cell, values)]
             )
     return _table(rows)
 
@@ -165,7 +165,7 @@ def markdown(report: Report) -> str:
     ]
     facts += [f"- {each.category}: {note}" for each in report.categories for note in each.notes]
     title = f"# {report.method} on {report.dataset} ({report.layout})"
-    return "\n".join([title, "", markdown_table(report), "", kinds_table(report), "", *facts, ""])
+    return "\n".join([title, "", markdown_table(report), "", defect_types_table(report), "", *facts, ""])
 
 
 def write(report: Report, directory: OutputDirectory) -> None:

@@ -1,4 +1,4 @@
-"""Test sets with labels and masks: MVTec AD and MPDD, BTAD, VisA, and our own shards."""
+"""Test sets with labels and masks, and normal images to fit on, whatever data set they are of."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -19,31 +19,14 @@ from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.runtime.bounded_cache import BoundedCache
+from synthgen.runtime.progress import Progress
+from synthgen.sources.base import TestImage
 from synthgen.sources.records import RejectedFile
-from synthgen.sources.survey import Progress
 
 CACHE_BYTES = 2**30
 """Prepared normal images kept for a second pass; beyond that they are read again."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class TestImage:
-    """One image of a test set; paths are relative to the data set's root."""
-
-    __test__ = False  # for pytest: the name does not make it a test
-
-    path: str
-    kind: str
-    """What the data set calls it: ``good``, ``crack``, ``anomaly``; for shards the method."""
-    anomalous: bool
-    mask: str | None = None
-    """Path of the mask, where there is one."""
-    paired: bool = True
-    """Whether its pixels have labels; what is not paired is left out of pixel metrics."""
-    normal_sha256: str | None = None
-    """sha256 of the normal image that it was made of, in shards."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +71,14 @@ class TestSet:
                 "expected"
             )
         if mask.any() != image.anomalous:
-            found, kind = ("marks pixels", "normal") if mask.any() else ("is empty", "anomalous")
+            found, label = ("marks pixels", "normal") if mask.any() else ("is empty", "anomalous")
             raise InputError(
-                f"{image.mask} {found}, and its image {image.path} is {kind}; correct one of them"
+                f"{image.mask} {found}, and its image {image.path} is {label}; correct one of them"
             )
         return sha256(data).hexdigest(), resized_mask(mask, side)
 
     def _mask(self, path: str) -> Mask:
-        """Everything that is not 0: VisA's masks number the kinds of defects."""
+        """Everything that is not 0: VisA's masks number the defect types."""
         data = self._bytes(path)
         if data.startswith(b"\xff\xd8\xff"):
             raise InputError(f"{path} is a JPEG, which blurs a mask; masks are PNG, BMP or TIFF")
@@ -112,7 +95,7 @@ class LabelledDataset(ABC):
     """Categories, each with normal images to fit on and a labelled test set."""
 
     layout: str
-    """mvtec, mpdd, btad, visa or shards."""
+    """The source's kind, or ``shards``."""
 
     @property
     @abstractmethod

@@ -1,6 +1,7 @@
 """Histograms of shard statistics: as text for a terminal, and as a picture."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -8,10 +9,12 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw
 
+from synthgen.errors import InputError
 from synthgen.figures.charts import BLUE
 from synthgen.figures.sheet import FRAME, INK, MARGIN, PANEL, PAPER, QUIET, SUBTITLE, TITLE, font
 from synthgen.figures.tiles import Colour
 from synthgen.shards.statistics import AREA_EDGES, CONTRAST_EDGES, CONTRAST_STEP, GRID, ShardStatistics
+from synthgen.storage.output import write_file
 
 MOST_ROWS = 10
 """Categories and reasons beyond the most frequent ones are summed up in one row."""
@@ -51,6 +54,15 @@ def headline(statistics: ShardStatistics) -> str:
         return counted
     mean = f"mean area {statistics.mean_area:.2%}, mean contrast {statistics.mean_contrast:.1f} grey levels"
     return f"{counted}; {mean}"
+
+
+def save(statistics: ShardStatistics, out: str) -> None:
+    """Draw the histograms to a PNG. Raises InputError where ``out`` is no place for one."""
+    if not out.lower().endswith(".png"):
+        raise InputError(f"{out}: the histograms are a PNG; give a name that ends in .png")
+    picture = BytesIO()
+    draw(statistics, picture)
+    write_file(out, picture.getvalue())
 
 
 def draw(statistics: ShardStatistics, file: Path | BinaryIO) -> None:

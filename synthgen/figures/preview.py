@@ -9,15 +9,46 @@ from PIL import Image
 from synthgen.errors import InputError, RunError
 from synthgen.figures import tiles
 from synthgen.figures.sheet import Group, Note, Style, paint
+from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.progress import Stages, silent
 from synthgen.sample import Facts, Sample
 from synthgen.storage.whole_file import writing_whole
 
 PREVIEW_LIMIT = 100
 CONTACT_LIMIT = 48
+CONTACT_MOST = 1000
+"""Samples out of which those of a contact sheet are chosen."""
 
 PREVIEW = Style(tile=256, gap=12, group_gap=64, row_gap=44, caption=25, detail=20)
 CONTACT = Style(tile=192, gap=0, group_gap=24, row_gap=28, caption=19, detail=17)
 HEADINGS = ("normal", "anomalous", "mask outline", "change")
+
+
+def preview(
+    recipe: Recipe | Plan,
+    count: int = 15,
+    out: str | Path | None = None,
+    *,
+    contact: bool = False,
+    progress: Stages = silent,
+) -> Image.Image:
+    """Draw the first samples of a recipe or a plan: a sheet of them, or, where ``contact``, a dense one.
+
+    The sheet is written to the PNG ``out``, if one is given. Raises InputError where the images or ``out``
+    cannot be used, or ``count`` is too large to look at.
+    """
+    most = CONTACT_MOST if contact else PREVIEW_LIMIT
+    if not 1 <= count <= most:
+        raise InputError(f"{count} samples: 1 to {most} are looked at")
+    plan = freeze(recipe, progress) if isinstance(recipe, Recipe) else recipe
+    samples = list(Pipeline(plan).samples(range(min(count, plan.recipe.count))))
+    drawn = (contact_sheet if contact else sheet)(samples, plan.recipe.name)
+    if out is not None:
+        save(drawn, Path(out))
+    return drawn
 
 
 def sheet(samples: Sequence[Sample], title: str, columns: int | None = None) -> Image.Image:

@@ -12,9 +12,9 @@ from synthgen.diffusion.model_files import is_model, model_directory
 from synthgen.errors import InputError
 from synthgen.pipeline.image_store import load_pinned
 from synthgen.shards.numbering import PLAN_NAME
-from synthgen.sources import BuiltinSource, WebDatasetSource
-from synthgen.sources.builtin import Photograph
+from synthgen.sources.builtin import BuiltinSource, Photograph
 from synthgen.sources.recognise import source_for
+from synthgen.sources.webdataset import WebDatasetSource
 from synthgen.storage.root import Root
 
 if TYPE_CHECKING:

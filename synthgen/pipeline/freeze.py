@@ -17,8 +17,9 @@ from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.regions.mask_folder import pair_masks
+from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
-from synthgen.sources.survey import Look, OnBadImage, Progress, look_at_all, survey
+from synthgen.sources.survey import Look, OnBadImage, look_at_all, survey
 from synthgen.sources.textures import texture_source
 from synthgen.storage.root import Root
 from synthgen.synthesizers.ingredients import PinnedBank
@@ -43,13 +44,15 @@ class Pins:
         self.bank = cache(_pin_bank)
 
 
-def freeze(recipe: Recipe, progress: Progress | None = None) -> Plan:
+def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
     """Pin everything that decides the samples of a recipe.
 
-    ``progress`` is called with (images read, images in all). Raises InputError where no image can be used,
+    Raises InputError where no image can be used,
     where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
     """
-    return freeze_on(find_ground(recipe, progress), recipe, Pins())
+    with progress("looking at the images", "images") as report:
+        ground = find_ground(recipe, report)
+    return freeze_on(ground, recipe, Pins())
 
 
 def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:

@@ -16,7 +16,7 @@ from synthgen.plan.plan import Plan
 from synthgen.regions.foreground import MaskFolder, apply
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.scene import Scene
-from synthgen.sources import Source
+from synthgen.sources.base import Source
 from synthgen.sources.records import NormalImage, PinnedFile
 from synthgen.sources.textures import texture_source
 from synthgen.storage.pinned import pinned_bytes

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import cv2
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
+from synthgen.images import png
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare, prepare_mask
@@ -20,8 +22,9 @@ from synthgen.recipe.recipe import ImageFormat
 from synthgen.regions.foreground import apply
 from synthgen.sample import Facts
 from synthgen.scene import Scene
-from synthgen.shards.reader import RawSample
-from synthgen.synthesizers import METHODS
+from synthgen.shards.reader import RawSample, read_sample
+from synthgen.storage.output import OutputDirectory, explained
+from synthgen.synthesizers.registry import SYNTHESIZERS
 
 if TYPE_CHECKING:
     from synthgen.diffusion.model import DiffusionModel
@@ -52,6 +55,23 @@ class Replay:
         """Whether the mask and, in a lossless format, the image equal the stored ones in every pixel."""
         same_mask = np.array_equal(self.mask, self.stored_mask)
         return same_mask and (not self.lossless or self.largest_difference == 0)
+
+    def write(self, out: str | Path) -> None:
+        """Write image, mask and normal image as PNG to a directory, which is made where it is not there."""
+        directory = OutputDirectory(str(out))
+        directory.create()
+        with explained(directory.url):
+            for name, pixels in (("png", self.image), ("mask.png", self.mask), ("normal.png", self.normal)):
+                directory.write(f"{self.facts.key}.{name}", png.encode(pixels))
+
+    def line(self) -> str:
+        """What came of it, in one line."""
+        what = f"{self.facts.key} ({self.facts.method}, {self.facts.outcome})"
+        if not self.identical:
+            return f"{what}: differs from the stored sample, by up to {self.largest_difference} grey levels"
+        if self.lossless:
+            return f"{what}: identical"
+        return f"{what}: mask identical; the stored JPEG is within {self.largest_difference} grey levels"
 
 
 class _RecordLibrary:
@@ -94,7 +114,17 @@ class _RecordLibrary:
         raise NotImplementedError("a replay draws nothing")
 
 
-def replay(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
+def replay(shard: str | Path, key: str, sources: Sequence[str | Path] = (), device: str = "cpu") -> Replay:
+    """Render a stored sample again, from nothing but its own record and the files that it names.
+
+    ``shard`` is the path or URL of the tar, ``sources`` are folders, shards or models in which the normal
+    images and all else are found by their hashes. Raises InputError where the sample, its record or a file is
+    missing.
+    """
+    return render_again(read_sample(shard, key), FileIndex([str(source) for source in sources]), device)
+
+
+def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
     """Render a stored sample again. Raises InputError where its record or its files are missing."""
     try:
         facts = Facts.model_validate_json(stored.members["json"])
@@ -107,7 +137,7 @@ def replay(stored: RawSample, files: FileIndex, device: str = "cpu") -> Replay:
     scene = _RecordLibrary(facts, record, files).scene(facts.source_sha256)
     image, mask = scene.image, np.zeros(scene.image.shape[:2], np.uint8)
     if facts.label:
-        synthesizer = METHODS[facts.method]
+        synthesizer = SYNTHESIZERS[facts.method]
         params = synthesizer.params_type.model_validate(record.drawn)
         [defect] = synthesizer.make([scene], [params], device)
         result = synthesizer.compose(scene, defect)

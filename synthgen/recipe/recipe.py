@@ -15,8 +15,8 @@ from pydantic import (
 
 from synthgen.images.preparation import Side
 from synthgen.regions.foreground import ForegroundChoice
-from synthgen.sources import AnySource
-from synthgen.synthesizers import AnySynthesizer
+from synthgen.sources.registry import AnySource
+from synthgen.synthesizers.registry import AnySynthesizer
 
 ImageFormat = Literal["png", "jpg", "webp"]
 """How the images of samples are encoded."""

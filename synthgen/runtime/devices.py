@@ -17,9 +17,17 @@ def gpu_count() -> int:
 
 
 def require_device(device: str) -> None:
-    if device != "cuda":
-        return
-    import torch
+    """Raise InputError where ``cuda`` is asked for and there is no such device."""
+    if device == "cuda" and not gpu_count():
+        raise InputError("device cuda: torch finds no CUDA device on this machine; use auto or cpu")
 
-    if not torch.cuda.is_available():
-        raise InputError("--device cuda: torch finds no CUDA device on this machine; use --device auto")
+
+def chosen_device(device: str) -> str:
+    """Where the one network of this process runs: ``cuda`` or ``cpu``, for ``auto``, ``cuda`` or ``cpu``.
+
+    Raises InputError as `require_device` does.
+    """
+    require_device(device)
+    if device != "auto":
+        return device
+    return "cuda" if gpu_count() else "cpu"

@@ -60,6 +60,14 @@ def read_marks(root: Root) -> list[Mark]:
     return [mark for mark in marks if mark]
 
 
+def finished_marks(url: str | PathLike[str]) -> list[Mark]:
+    """The marks of a directory's finished shards. Raises InputError where there is none yet."""
+    marks = read_marks(open_directory(url))
+    if not marks:
+        raise InputError(f"{url}: has no finished shard yet; run `synthgen generate` first")
+    return marks
+
+
 def open_shard(root: Root, shard: int) -> IO[bytes]:
     """Open a shard's tar for reading; close it after use. Raises InputError where there is none."""
     name, names = shard_name(shard), root.names()

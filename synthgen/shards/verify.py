@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from os import PathLike
@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from synthgen.errors import InputError
 from synthgen.plan.plan import Plan, fingerprint
+from synthgen.runtime.progress import Progress
 from synthgen.sample import FORMAT_VERSION, Facts, sample_key
 from synthgen.shards.card import MANIFEST, README, RECIPE, TIMM_INFO, manifest, timm_info
 from synthgen.shards.encode import extensions
@@ -22,9 +23,6 @@ from synthgen.storage.root import Root
 from synthgen.storage.whole_file import PARTIAL_SUFFIX
 
 MOST_LISTED = 100
-
-Progress = Callable[[int, int], None]
-"""Told (samples done, samples in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class Report:
         ]
 
 
-def verify(
+def verify_shards(
     directory: str | PathLike[str], normal_of: NormalOf | None = None, progress: Progress | None = None
 ) -> Report:
     """Read every shard of a directory, a path or fsspec URL, and check all that can be checked.

@@ -1,4 +1,4 @@
-"""What every source of normal images is: a description that lists entries and reads their bytes."""
+"""What every source is: a description that lists images and reads their bytes."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from synthgen.storage.root import Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +18,45 @@ class Entry:
     category: str
 
 
+@dataclass(frozen=True, slots=True)
+class TestImage:
+    """One labelled test image; paths are relative to the data set's root."""
+
+    __test__ = False  # for pytest: the name does not make it a test
+
+    path: str
+    defect_type: str
+    """What the data set calls it: ``good``, ``crack``, ``anomaly``; for shards the method."""
+    anomalous: bool
+    mask: str | None = None
+    """Path of the mask, where there is one."""
+    paired: bool = True
+    """Whether its pixels have labels; what is not paired is left out of pixel metrics."""
+    normal_sha256: str | None = None
+    """sha256 of the normal image that it was made of, in shards."""
+
+
 class Source(BaseModel):
-    """Where normal images come from. Only training-normal images are ever listed."""
+    """Where normal images come from. Only training-normal images are ever listed as entries."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     threads: ClassVar[int | None] = None
     """How many images are read and decoded at a time; None: as many as suits the machine."""
+    file_suffix: ClassVar[str | None] = None
+    """What the path of a single file of this source ends with, such as ``.tar``; None for folders only."""
 
     kind: str
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of the normal images that is set aside for judging detectors (0 to use them all)."""
+
+    @classmethod
+    def is_at(cls, root: Root) -> bool:
+        """Whether a folder is laid out as this source expects; it is then made of the field ``path`` alone.
+
+        False for a source that only a recipe's ``kind`` can choose.
+        """
+        return False
 
     @abstractmethod
     def entries(self) -> Sequence[Entry]:
@@ -38,3 +68,35 @@ class Source(BaseModel):
     @abstractmethod
     def read(self, path: str) -> bytes:
         """The encoded bytes of one listed image. Raises OSError where it cannot be read."""
+
+
+class LabelledSource(Source):
+    """A data set in a folder, with labelled test images beside the training-normal ones."""
+
+    tests_place: ClassVar[str] = "labelled test images"
+    """What is looked for below a root by `has_tests_at`, for a message that it is not there."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """Path or URL of the data set's root."""
+    categories: Annotated[list[str], Field(min_length=1)] | None = None
+    """The categories to use; all if left out."""
+
+    @classmethod
+    def has_tests_at(cls, root: Root) -> bool:
+        """Whether a folder has this layout's test images; as `is_at`, where the two always come together."""
+        return cls.is_at(root)
+
+    @abstractmethod
+    def test_categories(self) -> Sequence[str]:
+        """The chosen categories that have test images, sorted. Raises InputError where there is none."""
+
+    @abstractmethod
+    def tests(self, category: str) -> Sequence[TestImage]:
+        """The test images of one of `test_categories`, sorted by path.
+
+        Raises InputError where masks and images do not belong together.
+        """
+
+    def read(self, path: str) -> bytes:
+        """The encoded bytes of one listed image or mask. Raises OSError where it cannot be read."""
+        return Root(self.path).read(path)

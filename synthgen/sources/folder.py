@@ -1,4 +1,4 @@
-"""A folder of pictures of good products."""
+"""A folder of pictures of good products: what a path is when no other source is at it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

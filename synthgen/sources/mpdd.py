@@ -1,4 +1,4 @@
-"""The layout of MPDD (Jezek et al. 2021): ``<category>/train/good``."""
+"""The layout of MPDD (Jezek et al. 2021): ``<category>/train/good`` and ``<category>/test``."""
 
 from typing import ClassVar, Literal
 
@@ -6,8 +6,8 @@ from synthgen.sources.category_folders import CategorySource
 
 
 class MpddSource(CategorySource):
-    """Training-normal images below ``<category>/train/good``."""
+    """Training-normal images below ``<category>/train/good``, test images below ``<category>/test``."""
 
-    normal_folder: ClassVar[str] = "train/good"
+    normal_name: ClassVar[str] = "good"
 
     kind: Literal["mpdd"] = "mpdd"

@@ -2,38 +2,34 @@
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Source
-from synthgen.sources.btad import BtadSource
 from synthgen.sources.folder import FolderSource
-from synthgen.sources.mvtec import MvtecSource
-from synthgen.sources.visa import SPLIT_FILE, VisaSource
-from synthgen.sources.webdataset import WebDatasetSource
+from synthgen.sources.registry import SOURCES
 from synthgen.storage.root import Root
 
 
 def source_for(path: str, categories: list[str] | None = None) -> Source:
-    """The source at a path or URL: VisA, MVTec (MPDD is alike), BTAD, WebDataset shards, or a plain folder.
+    """The source at a path or URL: the first of the table that is there, or a plain folder.
 
     Raises InputError where nothing is there, or categories are asked of a layout that has none.
     """
-    if path.endswith(".tar"):
-        return _without_categories(WebDatasetSource(path=path), categories)
-    root = Root(path)
-    root.require_folder()
-    if root.is_file(SPLIT_FILE):
-        return VisaSource(path=path, categories=categories)
-    if MvtecSource.is_at(root):
-        return MvtecSource(path=path, categories=categories)
-    if BtadSource.is_at(root):
-        return BtadSource(path=path, categories=categories)
-    if root.files(".tar"):
-        return _without_categories(WebDatasetSource(path=path), categories)
-    return _without_categories(FolderSource(path=path), categories)
-
-
-def _without_categories(source: WebDatasetSource | FolderSource, categories: list[str] | None) -> Source:
-    if categories:
+    found = _of_file(path) or _of_folder(path)
+    if categories and "categories" not in found.model_fields:
+        kind = found.model_fields["kind"].default
         raise InputError(
-            f"{source.path} is a {source.kind} source, which has no categories, so {', '.join(categories)} "
+            f"{path} is a {kind} source, which has no categories, so {', '.join(categories)} "
             "cannot be chosen; leave the categories out"
         )
-    return source
+    return found.model_validate({"path": path} | ({"categories": categories} if categories else {}))
+
+
+def _of_file(path: str) -> type[Source] | None:
+    """The source of files with the path's suffix; the path may be a pattern, and is not looked for."""
+    return next(
+        (each for each in SOURCES.values() if each.file_suffix and path.endswith(each.file_suffix)), None
+    )
+
+
+def _of_folder(path: str) -> type[Source]:
+    root = Root(path)
+    root.require_folder()
+    return next((each for each in SOURCES.values() if each.is_at(root)), FolderSource)

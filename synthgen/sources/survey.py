@@ -1,6 +1,6 @@
 """Looking once at all images of a source: what can be used, of which size, on which side of the split."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,11 +10,10 @@ from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation
-from synthgen.sources import Source
-from synthgen.sources.base import Entry
+from synthgen.runtime.progress import Progress
+from synthgen.sources.base import Entry, Source
 from synthgen.sources.records import NormalImage, RejectedFile
 
-Progress = Callable[[int, int], None]
 Size = tuple[int, int] | Literal["native"]
 """Height and width, or the size that all images have."""
 Fit = Literal["resize", "crop"]

@@ -1,6 +1,8 @@
 """Where the textures of a collection come from."""
 
-from synthgen.sources import BuiltinSource, FolderSource, Source
+from synthgen.sources.base import Source
+from synthgen.sources.builtin import BuiltinSource
+from synthgen.sources.folder import FolderSource
 
 
 def texture_source(collection: str) -> Source:

@@ -1,32 +1,39 @@
 """The official layout of VisA (Zou et al. 2022): images named by ``split_csv/1cls.csv``."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
-
-from pydantic import Field
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import ClassVar, Literal
 
 from synthgen.errors import InputError
-from synthgen.sources.base import Entry, Source
+from synthgen.sources.base import Entry, LabelledSource, TestImage
 from synthgen.storage.root import Root, chosen
 
 SPLIT_FILE = "split_csv/1cls.csv"
 
 
-class VisaSource(Source):
-    """The rows of the split file with split ``train`` and label ``normal``."""
+class VisaSource(LabelledSource):
+    """The rows of the split file: normal ones with split ``train``, and all with split ``test``.
+
+    A category is what stands in the column ``object``.
+    """
+
+    tests_place: ClassVar[str] = SPLIT_FILE
 
     kind: Literal["visa"] = "visa"
-    path: Annotated[str, Field(min_length=1)]
-    """Path or URL of the data set's root."""
-    categories: Annotated[list[str], Field(min_length=1)] | None = None
-    """The categories (column ``object``) to use; all if left out."""
+
+    @classmethod
+    def is_at(cls, root: Root) -> bool:
+        """Whether a folder has the split file."""
+        return root.is_file(SPLIT_FILE)
 
     def entries(self) -> Sequence[Entry]:
         """List the training-normal images that the split file names, sorted by category and path."""
         images: dict[str, set[str]] = {}
-        for category, image in self._training_normals():
-            images.setdefault(category, set()).add(image)
+        for row in self._rows("object", "split", "label", "image"):
+            if (row["split"], row["label"]) == ("train", "normal"):
+                images.setdefault(row["object"], set()).add(row["image"])
         if not images:
             raise InputError(f"{SPLIT_FILE} in {self.path} has no row with split 'train' and label 'normal'")
         return [
@@ -35,12 +42,37 @@ class VisaSource(Source):
             for path in sorted(images[category])
         ]
 
-    def read(self, path: str) -> bytes:
-        """The encoded bytes of one listed image. Raises OSError where it cannot be read."""
-        return Root(self.path).read(path)
+    def test_categories(self) -> Sequence[str]:
+        """The categories of test rows, sorted. Raises InputError where there is none."""
+        if not self._tests:
+            raise InputError(f"{SPLIT_FILE} in {self.path} has no row with split 'test'")
+        return chosen(self.categories, self._tests, self.path)
 
-    def _training_normals(self) -> Iterator[tuple[str, str]]:
-        """Category and path of every training-normal row."""
+    def tests(self, category: str) -> Sequence[TestImage]:
+        """The test rows of a category, sorted by path. Raises InputError for an image named twice."""
+        images = sorted(self._tests[category], key=lambda image: image.path)
+        for one, next_one in pairwise(images):
+            if one.path == next_one.path:
+                raise InputError(f"{SPLIT_FILE} in {self.path} names {one.path} twice; remove a row")
+        return images
+
+    @cached_property
+    def _tests(self) -> dict[str, list[TestImage]]:
+        tests: dict[str, list[TestImage]] = {}
+        for row in self._rows("object", "split", "label", "image", "mask"):
+            if row["split"] != "test":
+                continue
+            if row["label"] not in ("normal", "anomaly"):
+                raise InputError(
+                    f"{SPLIT_FILE} in {self.path} has label {row['label']!r} for {row['image']}; normal or "
+                    "anomaly is expected"
+                )
+            image = TestImage(row["image"], row["label"], row["label"] == "anomaly", row["mask"] or None)
+            tests.setdefault(row["object"], []).append(image)
+        return tests
+
+    def _rows(self, *columns: str) -> list[dict[str, str]]:
+        """The rows of the split file. Raises InputError where it cannot be read, or lacks a column."""
         root = Root(self.path)
         root.require_folder()
         try:
@@ -49,7 +81,6 @@ class VisaSource(Source):
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self.path} is no VisA data set: {error}") from error
         for row in rows:
-            if missing := {"object", "split", "label", "image"} - row.keys():
+            if missing := set(columns) - row.keys():
                 raise InputError(f"{SPLIT_FILE} in {self.path} has no column {', '.join(sorted(missing))}")
-            if (row["split"], row["label"]) == ("train", "normal"):
-                yield row["object"], row["image"]
+        return rows

@@ -4,7 +4,7 @@ import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -33,9 +33,16 @@ class WebDatasetSource(Source):
     shard's path below the root, "/", and the member's name.
     """
 
+    file_suffix: ClassVar[str] = ".tar"
+
     kind: Literal["webdataset"] = "webdataset"
     path: Annotated[str, Field(min_length=1)]
     """Path or URL of a tar, of a folder of tars, or a glob such as ``shards/{000000..000003}.tar``."""
+
+    @classmethod
+    def is_at(cls, root: Root) -> bool:
+        """Whether a folder holds tars."""
+        return bool(root.files(cls.file_suffix))
 
     def entries(self) -> Sequence[Entry]:
         """List the normal images of all shards as one category, sorted by path."""

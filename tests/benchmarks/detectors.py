@@ -24,7 +24,7 @@ from synthgen.detectors.registry import load_detector, make_detector, save_detec
 from synthgen.evaluation.protocol import Predictions, Truth, measure
 from synthgen.evaluation.test_set import NormalPictures, Pictures, square, to_tensor
 from synthgen.images.decode import decode
-from synthgen.sources import BuiltinSource
+from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.recognise import source_for
 from synthgen.streams import Stream
 from tests.benchmarks.machine import describe

@@ -184,9 +184,9 @@ def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[flo
     from synthgen.pipeline import pipeline as pipeline_module
     from synthgen.shards import encode as encode_module
     from synthgen.storage.output import OutputDirectory
-    from synthgen.synthesizers import METHODS as CLASSES
+    from synthgen.synthesizers.registry import SYNTHESIZERS
 
-    made, clock, kind = pipeline(source, method, count), Clock(), CLASSES[method]
+    made, clock, kind = pipeline(source, method, count), Clock(), SYNTHESIZERS[method]
     for _ in made.samples(range(IN_MEMORY)):
         pass
     make = kind.make

@@ -182,8 +182,8 @@ USAGE = {
     ),
     "an unknown device": (["generate", "r.yaml", "--out", "o", "--device", "gpu"], "invalid choice: 'gpu'"),
     "-n 0": (["preview", "r.yaml", "-n", "0"], "-n: expected a whole number of 1 or more, found '0'"),
-    "-n 101": (["preview", "r.yaml", "-n", "101"], "-n 101: at most 100 samples"),
-    "-n for a huge contact sheet": (["preview", "r.yaml", "--contact", "-n", "9999999"], "at most 1000"),
+    "-n 101": (["preview", "r.yaml", "-n", "101"], "101 samples: 1 to 100 are looked at"),
+    "-n for a huge contact sheet": (["preview", "r.yaml", "--contact", "-n", "9999999"], "1 to 1000 are"),
     "--set without =": (["check", "r.yaml", "--set", "seed"], "--set seed: expected field=value, such as"),
     "--set of an unknown path": (
         ["check", "r.yaml", "--set", "synthesizers.0.aera=[0.1, 0.2]"],
@@ -485,7 +485,7 @@ def test_a_directory_of_another_recipe_is_refused_and_left_alone(copied: Path, r
 
 
 def test_shards_that_are_not_there_are_refused(here: Path, run: Run) -> None:
-    for shards, pattern in (("7", "--shards 7: the recipe has 2 shards, 0 to 1"), ("0-2", "--shards 2")):
+    for shards, pattern in (("7", "shard 7: the recipe has 2 shards, 0 to 1"), ("0-2", "shard 2")):
         run("generate", "r.yaml", "--out", "out", "--shards", shards).assert_refused(pattern)
     assert not (here / "out").exists()
 
@@ -971,8 +971,8 @@ def test_debug_shows_the_traceback(here: Path) -> None:
 def test_a_lack_of_memory_that_no_command_expected(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def check(_: object) -> int:
+    def fails(*_: object, **__: object) -> str:
         raise error
 
-    monkeypatch.setattr("synthgen.cli.commands.check", check)
+    monkeypatch.setattr("synthgen.pipeline.forecast.forecast", fails)
     run("check", "quickstart").assert_refused("there is not enough memory; choose a smaller batch", 1)

@@ -131,14 +131,14 @@ def test_the_report_tells_what_a_reader_must_know(here: Path, run: Run) -> None:
     assert result.code == 0
     assert report_of(here / "report").categories[0].notes == [
         "1 of the test images are also among the images that were fitted on",
-        "1 normal images could not be used for fitting",
+        "1 normal images could not be used for fitting, the first: train/good/broken.png: the file starts "
+        "with 'broken'; a PNG, JPEG, BMP, TIFF or WebP image is expected",
     ]
-    assert "skipped train/good/broken.png: the file starts with 'broken'" in result.err
     assert "note: nut: 1 of the test images" in result.err
     for path in nut.glob("test/good/*"):
         path.unlink()
     result = run("evaluate", "brightness", "parts/nut", "--seeds", 1, *SMALL)
-    assert "no test image is normal, so that image metrics and AUPIMO cannot be told" in result.err
+    assert "no test image is normal, so image metrics and AUPIMO cannot be measured" in result.err
     assert "| nut      | 0 + 2  | –" in result.out
 
 
@@ -188,7 +188,7 @@ def fit(run: Run, *more: object, method: str = "brightness", source: str = "part
             ["--out", "pictures"],
             "pictures: holds below, which is no part of a detector; choose another --out",
         ),
-        (["--out", "parts/nut/test/good/0.png"], "0.png: is a file; --out is the directory of the detector"),
+        (["--out", "parts/nut/test/good/0.png"], "0.png: is a file; a detector is written to a directory"),
         (["--out", "s3://bucket/model"], "s3://bucket/model: is a URL"),
         (["--out", ""], "expected a path or URL"),
     ],
@@ -245,7 +245,10 @@ def test_scoring_an_empty_folder(fitted: Path, here: Path, run: Run) -> None:
     [
         (["brightnes", "parts"], "brightnes: is neither a method .padim, .* nor a directory"),
         (["pictures", "parts"], "detector pictures: has no detector.json"),
-        (["brightness", "pictures", *SMALL], "pictures has no test/<kind> or <category>/test/<kind>"),
+        (
+            ["brightness", "pictures", *SMALL],
+            "pictures has no split_csv/1cls.csv, no test/<defect type> or <category>/test",
+        ),
         (["brightness", "none", *SMALL], "none does not exist"),
         (["brightness", "parts", "--root", "parts", *SMALL], "data set 'parts' is not known; with --root"),
         (

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress, State
+from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, State
 from synthgen.engines.run import open_run
 from synthgen.pipeline.freeze import freeze
 from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.progress import Progress
 from tests.shards.helpers import InlineEngine, write_normals
 
 SIDE = 32

@@ -10,7 +10,7 @@ from PIL import Image
 
 from synthgen.evaluation import figures
 from synthgen.evaluation.figures import charts, folder_name, write_pictures
-from synthgen.evaluation.layouts import open_dataset
+from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.protocol import Predictions, Truth
 from synthgen.figures.charts import BLUE, ORANGE, Box, Line, Shape, Text, png, svg
 from synthgen.storage.output import OutputDirectory

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from synthgen.errors import InputError, RunError
 from synthgen.evaluation import protocol
-from synthgen.evaluation.defect_types import measure_kinds
-from synthgen.evaluation.layouts import open_dataset
+from synthgen.evaluation.defect_types import measure_defect_types
+from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.protocol import Measured, measure, predict_all, read_truth
 from synthgen.evaluation.test_set import TestSet
 from tests.evaluation.sets import (
@@ -69,13 +69,13 @@ def test_metrics_known_by_hand(nut: Path) -> None:
     assert found.pixel["aupimo"].value == pytest.approx(0.5)  # 120 is above every normal pixel, 80 is not
 
 
-def test_each_kind_is_measured_against_all_normal_images(nut: Path) -> None:
+def test_each_defect_type_is_measured_against_all_normal_images(nut: Path) -> None:
     """The crack of 120 is above both normal images, that of 80 and a scratch of 90 above one."""
     save(nut / "test" / "scratch" / "90.png", picture(90))
     save(nut / "ground_truth" / "scratch" / "90_mask.png", patch_mask())
     test_set = opened_test_set(nut)
     predictions = predict_all(RedLevel(), test_set, SIDE)
-    found = measure_kinds(test_set, read_truth(test_set, SIDE), predictions)
+    found = measure_defect_types(test_set, read_truth(test_set, SIDE), predictions)
     assert list(found) == ["crack", "scratch"]
     assert (found["crack"].images, found["scratch"].images) == (2, 1)
     assert found["crack"].image_auroc == pytest.approx(IMAGE_AUROC)
@@ -86,7 +86,9 @@ def test_each_kind_is_measured_against_all_normal_images(nut: Path) -> None:
     for path in (nut / "test" / "good").iterdir():
         path.unlink()
     test_set = opened_test_set(nut)
-    blind = measure_kinds(test_set, read_truth(test_set, SIDE), predict_all(RedLevel(), test_set, SIDE))
+    blind = measure_defect_types(
+        test_set, read_truth(test_set, SIDE), predict_all(RedLevel(), test_set, SIDE)
+    )
     assert blind["crack"].image_auroc is None
     assert blind["crack"].pixel_auroc == 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.evaluation.defect_types import Kind
+from synthgen.evaluation.defect_types import DefectType
 from synthgen.evaluation.metrics.bootstrap import Estimate
 from synthgen.evaluation.metrics.summary import PIXEL_METRICS, RANKING_METRICS
 from synthgen.evaluation.protocol import Measured
@@ -14,7 +14,7 @@ from synthgen.evaluation.report import (
     Category,
     Report,
     Run,
-    kinds_table,
+    defect_types_table,
     markdown,
     markdown_table,
     mean,
@@ -30,8 +30,8 @@ def a_run(seed: int | None, value: float, aupimo: float | None = 0.25) -> Run:
     estimate = Estimate(value, value - 0.1, value + 0.05)
     pixel: dict[str, Estimate | None] = dict.fromkeys(PIXEL_METRICS, estimate)
     pixel["aupimo"] = None if aupimo is None else Estimate(aupimo, 0.0, 1.0)
-    kinds = {"crack": Kind(images=3, image_auroc=value, pixel_auroc=value / 2, aupro=aupimo)}
-    return run(seed, Measured(dict.fromkeys(RANKING_METRICS, estimate), pixel), kinds)
+    defect_types = {"crack": DefectType(images=3, image_auroc=value, pixel_auroc=value / 2, aupro=aupimo)}
+    return run(seed, Measured(dict.fromkeys(RANKING_METRICS, estimate), pixel), defect_types)
 
 
 def a_report(**categories: list[Run]) -> Report:
@@ -97,13 +97,13 @@ def test_what_cannot_be_told_is_a_dash_and_has_no_mean() -> None:
     assert cells(nothing)[-1][2:] == ["–"] * len(COLUMNS)
 
 
-def test_each_kind_has_a_row() -> None:
+def test_each_defect_type_has_a_row() -> None:
     report = a_report(nut=[a_run(0, 0.7), a_run(1, 0.9)], bolt=[a_run(0, 0.5, None), a_run(1, 0.5)])
-    heading, _, nut, bolt = split(kinds_table(report))
-    assert heading == ["category", "kind", "images", "image AUROC", "pixel AUROC", "AUPRO 0.3"]
+    heading, _, nut, bolt = split(defect_types_table(report))
+    assert heading == ["category", "defect type", "images", "image AUROC", "pixel AUROC", "AUPRO 0.3"]
     assert nut == ["nut", "crack", "3", "0.800 ± 0.141", "0.400 ± 0.071", "0.250 ± 0.000"]
     assert bolt == ["bolt", "crack", "3", "0.500 ± 0.000", "0.250 ± 0.000", "–"]
-    assert kinds_table(report) in markdown(report)
+    assert defect_types_table(report) in markdown(report)
 
 
 def test_a_category_cannot_break_the_table() -> None:

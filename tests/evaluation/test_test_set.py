@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from synthgen.errors import InputError
-from synthgen.evaluation.layouts import open_dataset
+from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.test_set import LabelledDataset, NormalPictures, Pictures, TestSet, resized_mask
 from tests.evaluation.sets import PATCH, SIDE, make_shards, mvtec_category, patch_mask, picture, save
 from tests.shards.helpers import edit_facts, rewrite
 
 
 def told(test_set: TestSet) -> list[tuple[str, str, bool, str | None]]:
-    return [(image.path, image.kind, image.anomalous, image.mask) for image in test_set.images]
+    return [(image.path, image.defect_type, image.anomalous, image.mask) for image in test_set.images]
 
 
 def masks(test_set: TestSet, side: int = SIDE) -> list[int]:
@@ -75,7 +75,7 @@ def test_a_layout_by_name(tmp_path: Path) -> None:
     # By the name of another layout, ``good`` is a defect like any other.
     assert all(image.anomalous for image in open_dataset(str(tmp_path), "btad").test_set("tubes").images)
     with pytest.raises(
-        InputError, match=r"data set 'mvtek' is not known; .* mvtec, mpdd, btad, visa, shards"
+        InputError, match=r"data set 'mvtek' is not known; .* visa, btad, mvtec, mpdd, shards"
     ):
         open_dataset(str(tmp_path), "mvtek")
 
@@ -95,7 +95,7 @@ def visa(folder: Path, rows: str = VISA_ROWS) -> Path:
         save(folder / "nut" / f"{name}.png", picture(77))
     save(folder / "nut" / "m0.png", patch_mask(1))
     mask = patch_mask(3)
-    mask[0, 0] = 1  # another kind of defect
+    mask[0, 0] = 1  # another defect type
     save(folder / "nut" / "m1.png", mask)
     (folder / "split_csv").mkdir()
     (folder / "split_csv" / "1cls.csv").write_text(rows, encoding="utf-8-sig")
@@ -135,7 +135,8 @@ def test_visa_with_a_wrong_split_file(tmp_path: Path, rows: str, reason: str) ->
 
 def test_nothing_with_labels(tmp_path: Path) -> None:
     save(tmp_path / "a.png", picture(1))
-    with pytest.raises(InputError, match="has no test/<kind> or <category>/test/<kind>"):
+    places = r"split_csv/1cls\.csv, no test/<defect type> or <category>/test/<defect type> and no plan\.json"
+    with pytest.raises(InputError, match=rf"has no {places}; .* \(visa, btad, mvtec, mpdd\)"):
         open_dataset(str(tmp_path))
     with pytest.raises(InputError, match="does not exist"):
         open_dataset(str(tmp_path / "none"))
@@ -178,7 +179,7 @@ def broken_image(nut: Path) -> None:
     (nut / "test" / "good" / "1.png").write_bytes(b"broken")
 
 
-def image_of_no_kind(nut: Path) -> None:
+def image_of_no_defect_type(nut: Path) -> None:
     save(nut / "test" / "7.png", picture(80))
 
 
@@ -194,7 +195,10 @@ def image_of_no_kind(nut: Path) -> None:
         (mask_of_a_normal_image, r"1_mask.png marks pixels, and its image test/good/1.png is normal"),
         (jpeg_mask, r"0_mask.png is a JPEG, which blurs a mask"),
         (broken_image, r"^test/good/1.png: the file starts with 'broken'"),
-        (image_of_no_kind, r"^test/7.png lies in no folder of a kind; test/<kind>/7.png is expected"),
+        (
+            image_of_no_defect_type,
+            r"^test/7.png lies in no folder of a defect type; test/<defect type>/7.png is expected",
+        ),
     ],
 )
 def test_labels_that_cannot_be_right(tmp_path: Path, change: Callable[[Path], None], reason: str) -> None:
@@ -269,8 +273,8 @@ def test_shards(judging_shards: Path) -> None:
     assert (dataset.layout, list(dataset.categories())) == ("shards", ["waves"])
     test_set = dataset.test_set("waves")
     assert len(test_set.images) == 12
-    assert {image.kind for image in test_set.images if image.anomalous} <= {"cutpaste", "smoothblend"}
-    assert {image.kind for image in test_set.images if not image.anomalous} == {"normal"}
+    assert {image.defect_type for image in test_set.images if image.anomalous} <= {"cutpaste", "smoothblend"}
+    assert {image.defect_type for image in test_set.images if not image.anomalous} == {"normal"}
     assert [count > 0 for count in masks(test_set, 64)] == [image.anomalous for image in test_set.images]
     normals = dataset.normals("waves")
     fitted = NormalPictures(normals, 64)

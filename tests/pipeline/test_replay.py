@@ -11,7 +11,7 @@ from synthgen.engines.run import open_run
 from synthgen.errors import InputError
 from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.pipeline import Pipeline
-from synthgen.pipeline.replay import replay
+from synthgen.pipeline.replay import render_again
 from synthgen.shards.reader import RawSample, read_samples
 from synthgen.storage.root import Root
 from tests.pipeline.test_freeze import write_images
@@ -39,7 +39,7 @@ def test_two_hundred_samples_of_all_methods_are_identical(data: Path, tmp_path: 
     )
     samples = generate(recipe, tmp_path)
     files = FileIndex([str(data / "data/mvtec/bottle/train"), str(data / "data/dtd/images")])
-    results = [replay(sample, files) for sample in samples]
+    results = [render_again(sample, files) for sample in samples]
     assert len(results) == 200
     assert all(result.lossless and result.identical for result in results)
     assert {result.facts.method for result in results} >= {method["method"] for method in ALL_METHODS}
@@ -53,7 +53,7 @@ def test_the_images_may_have_moved_and_have_other_names(tmp_path: Path) -> None:
     for number, file in enumerate(sorted((tmp_path / "elsewhere").iterdir())):
         file.rename(file.with_name(f"renamed-{number}.png"))
     files = FileIndex([str(tmp_path / "elsewhere")])
-    assert all(replay(sample, files).identical for sample in samples)
+    assert all(render_again(sample, files).identical for sample in samples)
 
 
 def test_another_image_in_place_of_the_normal_one_is_not_taken(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_another_image_in_place_of_the_normal_one_is_not_taken(tmp_path: Path) -
     with (tmp_path / "good/00.png").open("ab") as file:
         file.write(b"more")
     with pytest.raises(InputError, match=r"no file with sha256 .* --source"):
-        replay(sample, FileIndex([str(tmp_path / "good")]))
+        render_again(sample, FileIndex([str(tmp_path / "good")]))
 
 
 def test_a_forged_pixel_is_noticed() -> None:
@@ -74,18 +74,18 @@ def test_a_forged_pixel_is_noticed() -> None:
     sample = Pipeline(plan).sample(0)
     members = encode(sample, plan.recipe.output)
     files = FileIndex([])
-    assert replay(RawSample(sample.facts.key, members, []), files).identical
+    assert render_again(RawSample(sample.facts.key, members, []), files).identical
     image, mask = sample.image.copy(), sample.mask.copy()
     image[0, 0] ^= 1
     mask[0, 0] ^= 255
     for forged in ({"png": png.encode(image)}, {"mask.png": png.encode(mask)}):
-        assert not replay(RawSample(sample.facts.key, members | forged, []), files).identical
+        assert not render_again(RawSample(sample.facts.key, members | forged, []), files).identical
 
 
 def test_a_jpeg_is_told_to_be_near(tmp_path: Path) -> None:
     recipe = small_recipe(output={"image_format": "jpg"}, count=6)
     for sample in generate(recipe, tmp_path):
-        result = replay(sample, FileIndex([]))
+        result = render_again(sample, FileIndex([]))
         assert result.identical
         assert not result.lossless
         assert 0 < result.largest_difference < 64

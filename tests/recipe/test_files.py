@@ -56,7 +56,7 @@ METHODS = (
     "cutpaste, scar, smoothblend, perlin-texture, perlin-self-shuffle, nsa, cutout, sdas, sdas-image, "
     "sdas-local"
 )
-KINDS = "folder, mvtec, mpdd, visa, btad, webdataset, builtin"
+KINDS = "visa, btad, mvtec, mpdd, webdataset, folder, builtin"
 FIELDS = ", ".join(Recipe.model_fields)
 
 ONE_SLIP = [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from synthgen.engines.base import Engine, Progress
+from synthgen.engines.base import Engine, News
 from synthgen.engines.run import open_run
 from synthgen.engines.worker import make_shard
 from synthgen.pipeline.freeze import freeze
@@ -31,10 +31,10 @@ Members = list[tuple[str, bytes]]
 class InlineEngine(Engine):
     """Makes the shards one after the other, in this process."""
 
-    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[Progress]:
+    def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[News]:
         pipeline, directory = Pipeline(plan), OutputDirectory(url)
         for shard in shards:
-            yield Progress(finished=make_shard(directory, pipeline, shard, lambda count: None))
+            yield News(finished=make_shard(directory, pipeline, shard, lambda count: None))
 
 
 def write_normals(folder: Path, channels: int = 3, count: int = 4, side: int = 64) -> Path:

@@ -13,7 +13,7 @@ from PIL import Image
 from synthgen.errors import InputError
 from synthgen.images.decode import decode
 from synthgen.sample import Facts
-from synthgen.shards.verify import MOST_LISTED, Problem, Report, verify
+from synthgen.shards.verify import MOST_LISTED, Problem, Report, verify_shards
 from tests.shards.helpers import (
     Members,
     describe,
@@ -64,7 +64,7 @@ def edit_pixels(name: str, edit: Callable[[np.ndarray], None]) -> Change:
 
 def test_a_generated_directory_is_as_it_should_be(shard_directory: Path) -> None:
     seen: list[tuple[int, int]] = []
-    report = verify(shard_directory, progress=lambda done, total: seen.append((done, total)))
+    report = verify_shards(shard_directory, progress=lambda done, total: seen.append((done, total)))
     assert report.ok, report.lines()
     assert (report.shards, report.samples) == (3, 20)
     assert not report.unchecked
@@ -82,7 +82,7 @@ def test_every_format_is_as_it_should_be(tmp_path: Path, image_format: str, chan
     out = make_directory(
         tmp_path / "out", normals, image_format=image_format, keep_normal=image_format == "webp"
     )
-    report = verify(out, normal_of=lambda facts: decode((normals / facts.source_path).read_bytes()))
+    report = verify_shards(out, normal_of=lambda facts: decode((normals / facts.source_path).read_bytes()))
     assert report.ok, report.lines()
     unchecked = [] if image_format != "jpg" else ["change against the normal image: jpg is lossy"]
     assert list(report.unchecked) == unchecked
@@ -91,7 +91,7 @@ def test_every_format_is_as_it_should_be(tmp_path: Path, image_format: str, chan
 
 def test_what_cannot_be_checked_is_said(tmp_path: Path, normals: Path) -> None:
     out = make_directory(tmp_path / "out", normals)
-    report = verify(out)
+    report = verify_shards(out)
     assert report.ok
     assert report.unchecked == {"change against the normal image: the normal image is not at hand": 20}
     assert any(line.startswith("not checked: change against the normal image") for line in report.lines())
@@ -107,7 +107,7 @@ def test_normal_images_from_the_source_are_compared(tmp_path: Path, normals: Pat
             pixels[0, 0, 0] ^= 1
         return pixels
 
-    problem = only_problem(verify(out, normal_of=other_normal))
+    problem = only_problem(verify_shards(out, normal_of=other_normal))
     assert (problem.key, problem.what) == (key, "values changed outside of the mask")
 
 
@@ -143,7 +143,7 @@ def test_normal_images_from_the_source_are_compared(tmp_path: Path, normals: Pat
 def test_false_facts_are_found(shards: Path, label: int, fields: dict[str, Any], what: str) -> None:
     shard, key = find(shards, label)
     rewrite(shards, shard, edit_facts(key, **fields))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.key, problem.what) == (f"{shard:06d}.tar", key, what)
 
 
@@ -156,7 +156,7 @@ def test_a_missing_fact_is_found(shards: Path) -> None:
         return json.dumps(facts).encode()
 
     rewrite(shards, shard, replace(f"{key}.json", without_width))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.what, problem.expected) == ("json field width", "Field required")
 
 
@@ -164,7 +164,7 @@ def test_a_missing_fact_is_found(shards: Path) -> None:
 def test_facts_that_are_no_json_are_found(shards: Path, text: bytes) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, replace(f"{key}.json", lambda data: text))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert problem.key == key
     assert problem.what.startswith("json")
 
@@ -173,7 +173,7 @@ def test_facts_that_are_no_json_are_found(shards: Path, text: bytes) -> None:
 def test_a_false_class_is_found(shards: Path, text: bytes) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, replace(f"{key}.cls", lambda data: text))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.key, problem.what, problem.expected) == (key, "cls", "b'1'")
 
 
@@ -201,7 +201,7 @@ def test_a_false_mask_is_found(
 ) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, replace(f"{key}.mask.png", change))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert problem.key == key
     assert "mask.png" in problem.what
     assert found in problem.found
@@ -217,7 +217,7 @@ def test_a_mask_with_one_pixel_too_many_is_found(shards: Path) -> None:
         mask[row, column] = 255
 
     rewrite(shards, shard, edit_pixels(f"{key}.mask.png", one_more))
-    found = {problem.what: problem for problem in verify(shards).problems}
+    found = {problem.what: problem for problem in verify_shards(shards).problems}
     assert found["facts.area_pixels"].expected == str(facts["area_pixels"] + 1)
 
 
@@ -241,7 +241,7 @@ def test_a_mask_that_misses_a_changed_pixel_is_found(shards: Path) -> None:
         "contrast_mean": round(float(change.mean()), 4),
     }
     rewrite(shards, shard, edit_facts(key, **fields))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.key, problem.what, problem.found, problem.expected) == (
         key,
         "values changed outside of the mask",
@@ -260,7 +260,7 @@ def test_one_changed_value_outside_of_the_mask_is_found(shards: Path, label: int
         image[row, column, 2] ^= 1
 
     rewrite(shards, shard, edit_pixels(f"{key}.png", flip))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.key, problem.what, problem.found) == (key, "values changed outside of the mask", "1")
 
 
@@ -268,19 +268,22 @@ def test_an_anomaly_that_is_not_there_is_found(shards: Path) -> None:
     shard, key = find(shards, 1)
     members = dict(members_of(shards / f"{shard:06d}.tar"))
     rewrite(shards, shard, replace(f"{key}.png", lambda data: members[f"{key}.normal.png"]))
-    assert {problem.what for problem in verify(shards).problems} == {"facts.contrast", "facts.contrast_mean"}
+    assert {problem.what for problem in verify_shards(shards).problems} == {
+        "facts.contrast",
+        "facts.contrast_mean",
+    }
 
 
 def test_an_anomaly_too_weak_for_the_plan_is_found(shards: Path) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, edit_facts(key, contrast=1.0))
-    assert "at least 4" in [problem.expected for problem in verify(shards).problems]
+    assert "at least 4" in [problem.expected for problem in verify_shards(shards).problems]
 
 
 def test_an_empty_mask_with_an_anomalous_label_is_found(shards: Path) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, edit_pixels(f"{key}.mask.png", lambda mask: mask.fill(0)))
-    found = {problem.what: problem.expected for problem in verify(shards).problems}
+    found = {problem.what: problem.expected for problem in verify_shards(shards).problems}
     assert found["mask pixels of an anomalous sample"] == "at least 1"
 
 
@@ -300,7 +303,7 @@ def test_a_false_image_is_found(
 ) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, replace(f"{key}.{member}", change))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert problem.key == key
     assert problem.what.endswith(member)
     assert found in problem.found
@@ -313,7 +316,7 @@ def drop(name: str) -> Change:
 def test_a_missing_member_is_found(shards: Path) -> None:
     shard, key = find(shards, 1)
     rewrite(shards, shard, drop(f"{key}.normal.png"))
-    problem = next(problem for problem in verify(shards).problems if problem.key == key)
+    problem = next(problem for problem in verify_shards(shards).problems if problem.key == key)
     assert problem.what == "members"
     assert "normal.png" not in problem.found
     assert "normal.png" in problem.expected
@@ -327,7 +330,7 @@ def test_members_in_another_order_are_found(shards: Path) -> None:
         return [*members[:at], members[at + 1], members[at], *members[at + 2 :]]
 
     rewrite(shards, shard, swapped)
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.key, problem.what) == (key, "members")
 
 
@@ -335,7 +338,7 @@ def test_a_missing_sample_is_found(shards: Path) -> None:
     rewrite(
         shards, 0, lambda members: [member for member in members if not member[0].startswith("000000003")]
     )
-    report = verify(shards)
+    report = verify_shards(shards)
     assert ("samples", "7", "8") in {(each.what, each.found, each.expected) for each in report.problems}
     assert report.samples == 19
 
@@ -345,7 +348,7 @@ def test_a_flipped_byte_is_found_by_the_sum(shards: Path) -> None:
     data = bytearray(tar.read_bytes())
     data[512 + 100] ^= 1  # in the padding behind the first class
     tar.write_bytes(data)
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what) == ("000001.tar", "sha256")
 
 
@@ -353,7 +356,7 @@ def test_a_flipped_byte_is_found_by_the_sum(shards: Path) -> None:
 def test_a_truncated_shard_is_found(shards: Path, share: float) -> None:
     tar = shards / "000001.tar"
     tar.write_bytes(tar.read_bytes()[: int(share * tar.stat().st_size)])
-    report = verify(shards)
+    report = verify_shards(shards)
     found = {problem.what for problem in report.problems}
     assert {"bytes", "sha256"} <= found
     assert found & {"samples", "members"}
@@ -380,54 +383,54 @@ def test_a_false_mark_is_found(shards: Path, fields: dict[str, Any], what: str) 
     mark = shards / "000001.json"
     mark.write_text(json.dumps(json.loads(mark.read_text()) | fields))
     describe(shards)
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what) == ("000001.tar", what)
 
 
 def test_a_mark_that_is_none_is_found(shards: Path) -> None:
     (shards / "000001.json").write_text("{}")
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what) == ("000001.tar", "mark")
 
 
 def test_an_unfinished_run_is_found(shards: Path) -> None:
     for name in ("000002.tar", "000002.json", "manifest.json", "README.md", "_info.json"):
         (shards / name).unlink()
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what, problem.found) == ("000002.tar", "shard", "missing")
-    assert verify(shards).lines()[0].startswith("read 2 of 3 shards, 16 of 20 samples")
+    assert verify_shards(shards).lines()[0].startswith("read 2 of 3 shards, 16 of 20 samples")
 
 
 def test_a_shard_without_its_mark_is_found(shards: Path) -> None:
     (shards / "000002.json").unlink()
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what, problem.found) == ("000002.tar", "mark", "missing")
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "_info.json", "README.md", "recipe.yaml"])
 def test_a_missing_description_is_found(shards: Path, name: str) -> None:
     (shards / name).unlink()
-    assert only_problem(verify(shards)).shard == name
+    assert only_problem(verify_shards(shards)).shard == name
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "_info.json"])
 @pytest.mark.parametrize("text", ["{}", "{"])
 def test_a_false_description_is_found(shards: Path, name: str, text: str) -> None:
     (shards / name).write_text(text)
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what) == (name, "content")
 
 
 def test_a_shard_beyond_the_plan_is_found(shards: Path) -> None:
     (shards / "000003.tar").write_bytes((shards / "000002.tar").read_bytes())
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert problem.shard == "000003.tar"
 
 
 def test_other_files_are_mentioned(shards: Path) -> None:
     (shards / ".000001.tar.host.1.partial").write_bytes(b"half")
     (shards / "sheet.png").write_bytes(b"")
-    report = verify(shards)
+    report = verify_shards(shards)
     assert report.ok
     assert len(report.remarks) == 2
     assert any("half-written" in line for line in report.lines())
@@ -438,7 +441,7 @@ def test_a_plan_that_was_edited_is_found(shards: Path) -> None:
     plan = json.loads((shards / "plan.json").read_text())
     plan["recipe"]["min_contrast"] = 3.0
     (shards / "plan.json").write_text(json.dumps(plan))
-    problem = only_problem(verify(shards))
+    problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what) == ("plan.json", "fingerprint")
 
 
@@ -458,7 +461,7 @@ def test_the_list_of_problems_is_bounded_and_the_count_is_not(shards: Path) -> N
             return members
 
         rewrite(shards, shard, all_wrong)
-    report = verify(shards)
+    report = verify_shards(shards)
     assert len(report.problems) == MOST_LISTED
     assert report.problem_count >= 120
     assert f"… and {report.problem_count - MOST_LISTED} more problems" in report.lines()
@@ -466,21 +469,21 @@ def test_the_list_of_problems_is_bounded_and_the_count_is_not(shards: Path) -> N
 
 def test_what_is_no_directory_of_synthgen_is_refused(tmp_path: Path, shards: Path) -> None:
     with pytest.raises(InputError, match=r"does not exist"):
-        verify(tmp_path / "nowhere")
+        verify_shards(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"is a file"):
-        verify(shards / "000000.tar")
+        verify_shards(shards / "000000.tar")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"no plan\.json"):
-        verify(tmp_path / "empty")
+        verify_shards(tmp_path / "empty")
     (shards / "plan.json").write_text("{}")
     with pytest.raises(InputError, match=r"is not a plan"):
-        verify(shards)
+        verify_shards(shards)
 
 
 def test_a_remote_directory_is_verified_too(shards: Path) -> None:
     import fsspec
 
     fsspec.filesystem("memory").put(str(shards), "/verified", recursive=True)
-    report = verify("memory://verified")
+    report = verify_shards("memory://verified")
     assert report.ok, report.lines()
     assert report.samples == 20

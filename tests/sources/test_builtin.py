@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from synthgen.images.decode import decode
-from synthgen.sources import BuiltinSource
-from synthgen.sources.builtin import Photograph
+from synthgen.sources.builtin import BuiltinSource, Photograph
 
 QUARTERED = ["brick", "grass", "gravel", "immunohistochemistry"]
 WHOLE = ["camera", "cat", "cell", "coffee", "coins", "retina"]

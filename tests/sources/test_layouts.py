@@ -8,49 +8,15 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from synthgen.errors import InputError
-from synthgen.sources import (
-    AnySource,
-    BtadSource,
-    Entry,
-    FolderSource,
-    MpddSource,
-    MvtecSource,
-    Source,
-    VisaSource,
-)
+from synthgen.sources.base import Entry, Source
+from synthgen.sources.btad import BtadSource
+from synthgen.sources.folder import FolderSource
+from synthgen.sources.mpdd import MpddSource
+from synthgen.sources.mvtec import MvtecSource
 from synthgen.sources.recognise import source_for
-
-
-def build(folder: Path, *names: str) -> str:
-    for name in names:
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(name.encode())
-    return str(folder)
-
-
-def mvtec(folder: Path, normal: str = "train/good") -> str:
-    files = [f"{normal}/001.png", f"{normal}/000.png", "test/good/9.png", "test/broken/8.png"]
-    files.append("ground_truth/broken/8_mask.png")
-    build(folder, "license.txt", "extra/readme.png")
-    return build(folder, *[f"{category}/{file}" for category in ("cable", "bottle") for file in files])
-
-
-VISA_ROWS = """object,split,label,image,mask
-pcb1,train,normal,pcb1/Data/Images/Normal/0002.JPG,
-candle,train,normal,candle/Data/Images/Normal/0001.JPG,
-candle,train,normal,candle/Data/Images/Normal/0000.JPG,
-candle,test,normal,candle/Data/Images/Normal/0003.JPG,
-candle,test,anomaly,candle/Data/Images/Anomaly/000.JPG,candle/Data/Masks/Anomaly/000.png
-candle,train,anomaly,candle/Data/Images/Anomaly/001.JPG,candle/Data/Masks/Anomaly/001.png
-"""
-
-
-def visa(folder: Path, rows: str = VISA_ROWS) -> str:
-    build(folder, *[line.split(",")[3] for line in rows.splitlines()[1:]])
-    build(folder, "split_csv/1cls.csv")
-    (folder / "split_csv/1cls.csv").write_text(rows, encoding="utf-8-sig")
-    return str(folder)
+from synthgen.sources.registry import AnySource
+from synthgen.sources.visa import VisaSource
+from tests.sources.roots import build, mvtec, visa
 
 
 def listed(source: Source) -> list[str]:

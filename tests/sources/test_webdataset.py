@@ -9,31 +9,10 @@ from typing import Any
 import pytest
 
 from synthgen.errors import InputError
-from synthgen.sources import WebDatasetSource
 from synthgen.sources.recognise import source_for
+from synthgen.sources.webdataset import WebDatasetSource
 from synthgen.storage import root as files
-
-
-def tar(members: dict[str, bytes], mode: str = "w") -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def shard(number: int) -> dict[str, bytes]:
-    return {
-        f"{number}_0.cls": b"0",
-        f"{number}_0.png": b"normal %d" % number,
-        f"{number}_0.mask.png": b"mask",
-        f"{number}_0.normal.png": b"paired",
-        f"{number}_0.json": b"{}",
-        f"{number}_1.png": b"anomalous",
-        f"{number}_1.cls": b"1",
-    }
+from tests.sources.roots import shard, tar
 
 
 @pytest.fixture

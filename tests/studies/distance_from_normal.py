@@ -23,7 +23,7 @@ from synthgen.errors import InputError
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare
-from synthgen.sources import Source
+from synthgen.sources.base import Source
 from synthgen.sources.survey import survey
 from synthgen.streams import Stream
 from synthgen.synthesizers.common.diffusion import resized

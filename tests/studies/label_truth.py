@@ -30,8 +30,8 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.processes import one_thread
 from synthgen.sample import Sample
-from synthgen.synthesizers import METHODS
 from synthgen.synthesizers.common.diffusion import Fit
+from synthgen.synthesizers.registry import SYNTHESIZERS
 from tests.conftest import DATA
 from tests.regions.pictures import bottle_circle
 from tests.synthesizers.scenes import random_model
@@ -40,7 +40,7 @@ PRODUCTS = {
     "bottle": {"kind": "mvtec", "path": "data/mvtec", "categories": ["bottle"]},
     "magnetic_tile": {"kind": "mvtec", "path": "data/magnetic_tile"},
 }
-PAIRED = [name for name, method in METHODS.items() if method.paired]
+PAIRED = [name for name, method in SYNTHESIZERS.items() if method.paired]
 TOLERANCE = 1.0
 """Pixels that a mask may reach beyond the fitted circle, whose own fit is good to about half a pixel."""
 
@@ -101,7 +101,7 @@ def check(data: Path, product: str, method: str, draws: int, trained: dict[str, 
     source = PRODUCTS[product] | {"path": str(data / str(PRODUCTS[product]["path"]))}
     with TemporaryDirectory() as folder:
         synthesizer: dict[str, Any] = {"method": method}
-        if METHODS[method].runs_network:
+        if SYNTHESIZERS[method].runs_network:
             synthesizer |= trained or {
                 "model": str(random_model(Path(folder), 32, ["anything"])),
                 "fit": "resized",

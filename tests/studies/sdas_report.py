@@ -22,7 +22,8 @@ from synthgen.diffusion.model_files import digest, model_directory
 from synthgen.diffusion.sampling import Sampling
 from synthgen.figures.tiles import picture_tile
 from synthgen.images.pixels import Pixels
-from synthgen.sources import BuiltinSource, Source
+from synthgen.sources.base import Source
+from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.recognise import source_for
 from synthgen.streams import Stream
 from synthgen.synthesizers.common.diffusion import NOISE_SEEDS

@@ -25,7 +25,8 @@ from synthgen.images.pixels import Pixels
 from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.recipe.recipe import Recipe
-from synthgen.sources import BuiltinSource, Source
+from synthgen.sources.base import Source
+from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.recognise import source_for
 from synthgen.synthesizers.common.diffusion import Fit
 from tests.studies.distance_from_normal import mean_and_error

@@ -14,7 +14,7 @@ from synthgen.detectors.common.backbone import load_backbone
 from synthgen.diffusion.model_files import ModelFacts
 from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
-from synthgen.sources import FolderSource
+from synthgen.sources.folder import FolderSource
 from synthgen.streams import Stream
 from tests.studies import distance_from_normal
 from tests.studies.distance_from_normal import (

@@ -17,7 +17,7 @@ from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.record import Record
 from synthgen.scene import Scene
-from synthgen.sources import BuiltinSource
+from synthgen.sources.builtin import BuiltinSource
 from synthgen.synthesizers.common.boxes import Box
 from synthgen.synthesizers.common.diffusion import shown_in
 from tests.studies import seams

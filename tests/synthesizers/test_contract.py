@@ -13,8 +13,8 @@ from synthgen.defect import LAB_PIXELS, Composite, Defect, Verdict, composite, j
 from synthgen.images.pixels import Pixels
 from synthgen.scene import Scene
 from synthgen.streams import Stream
-from synthgen.synthesizers import METHODS, AnySynthesizer
 from synthgen.synthesizers.base import Params, Synthesizer
+from synthgen.synthesizers.registry import SYNTHESIZERS, AnySynthesizer
 from tests.synthesizers.scenes import PEERS, PLACES, MemoryLibrary, RefusedError, larger, place, scenes
 
 CLASSIC = {"field": "classic", "octaves": 2, "frequency": [2, 6]}
@@ -97,7 +97,7 @@ HARDER = {
 }
 DRAWS = 50
 
-PAIRED = [row for row, fields in TABLE.items() if METHODS[fields["method"]].paired]
+PAIRED = [row for row, fields in TABLE.items() if SYNTHESIZERS[fields["method"]].paired]
 
 every_paired_row = pytest.mark.parametrize("row", PAIRED)
 every_row = pytest.mark.parametrize("row", TABLE)
@@ -161,7 +161,7 @@ def assert_same(first: Defect, second: Defect) -> None:
 
 
 def test_the_table_has_every_method() -> None:
-    assert {fields["method"] for fields in TABLE.values()} == set(METHODS)
+    assert {fields["method"] for fields in TABLE.values()} == set(SYNTHESIZERS)
 
 
 @every_row
@@ -179,7 +179,7 @@ def test_a_draw_depends_on_the_stream_alone(row: str) -> None:
 def test_stored_params_make_the_same_defect(row: str) -> None:
     method = synthesizer(row)
     for made in everywhere(row, 4):
-        read = METHODS[method.method].parse_params(made.params.model_dump_json())
+        read = SYNTHESIZERS[method.method].parse_params(made.params.model_dump_json())
         assert read == made.params
         assert_same(make(method, [made.scene], [read])[0], made.defect)
 

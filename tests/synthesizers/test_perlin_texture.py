@@ -6,9 +6,9 @@ import pytest
 from synthgen.defect import composite, judge
 from synthgen.regions.perlin_mask import LatticeShape, perlin_masks
 from synthgen.streams import Stream
-from synthgen.synthesizers import METHODS
 from synthgen.synthesizers.common.augmenters import Toned
 from synthgen.synthesizers.perlin_texture import PerlinTexture
+from synthgen.synthesizers.registry import SYNTHESIZERS
 from tests.synthesizers.scenes import PLACES, place
 
 every_place = pytest.mark.parametrize("where", PLACES)
@@ -22,7 +22,7 @@ def stream(index: int) -> Stream:
 @pytest.mark.parametrize("name", ["perlin-texture", "perlin-self-shuffle"])
 def test_the_whole_mask_is_in_the_defect(name: str, where: str) -> None:
     """Also what lies off the foreground: how much of it does is a fact."""
-    kind, scene = METHODS[name], place(where)[0]
+    kind, scene = SYNTHESIZERS[name], place(where)[0]
     height, width = scene.foreground.shape
     seen_off_foreground = False
     for index in range(12):
@@ -82,9 +82,9 @@ def test_the_collection_is_the_recipes() -> None:
 def test_an_opacity_close_to_0_keeps_the_mask() -> None:
     for name in ("perlin-texture", "perlin-self-shuffle", "nsa"):
         scene = place("RGB texture 48x96")[0]
-        params = METHODS[name]().draw(stream(2), scene)
+        params = SYNTHESIZERS[name]().draw(stream(2), scene)
         faint, whole = (
-            next(iter(METHODS[name].make([scene], [params.model_copy(update={"delta": delta})], "cpu")))
+            next(iter(SYNTHESIZERS[name].make([scene], [params.model_copy(update={"delta": delta})], "cpu")))
             for delta in (0.001, 1.0)
         )
         assert whole.alpha.any()

@@ -15,10 +15,10 @@ from synthgen.errors import InputError, RunError
 from synthgen.images.decode import decode
 from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.pipeline import Pipeline
-from synthgen.pipeline.replay import replay
+from synthgen.pipeline.replay import render_again
 from synthgen.sample import Facts
 from synthgen.shards.reader import RawSample, read_samples
-from synthgen.shards.verify import verify
+from synthgen.shards.verify import verify_shards
 from synthgen.storage.root import Root
 from tests.recipes import small_recipe
 from tests.synthesizers.scenes import random_model
@@ -66,7 +66,7 @@ def test_workers_and_batches_change_no_byte(model: str, tmp_path: Path) -> None:
     generate(wanted, tmp_path / "b", workers=1, batch_size=1)
     assert sums(tmp_path / "a") == sums(tmp_path / "b")
     assert len(sums(tmp_path / "a")) == 4
-    report = verify(tmp_path / "a")
+    report = verify_shards(tmp_path / "a")
     assert report.ok, report.lines()
 
 
@@ -79,12 +79,12 @@ def test_a_stored_sample_is_rendered_again_from_its_record(model: str, tmp_path:
         count=12,
     )
     samples = generate(wanted, tmp_path / "out")
-    results = [replay(sample, FileIndex([model])) for sample in samples]
+    results = [render_again(sample, FileIndex([model])) for sample in samples]
     assert all(result.identical for result in results)
     assert {result.facts.method for result in results} >= {"sdas", "sdas-image", "sdas-local"}
     anomalous = next(sample for sample in samples if sample.members["cls"] == b"1")
     with pytest.raises(InputError, match=r"no diffusion model with sha256 .* --source"):
-        replay(anomalous, FileIndex([]))
+        render_again(anomalous, FileIndex([]))
 
 
 def test_whole_images_say_that_they_have_no_pair(model: str) -> None:
@@ -132,8 +132,8 @@ def test_a_bank_gives_its_stored_pictures(model: str, tmp_path: Path) -> None:
         origins = [key for key, picture in pictures.items() if np.array_equal(picture[mask], image[mask])]
         assert len(origins) == 1
         assert categories[origins[0]] == facts.category
-    assert replay(samples[0], FileIndex([bank])).identical
-    report = verify(tmp_path / "out")
+    assert render_again(samples[0], FileIndex([bank])).identical
+    report = verify_shards(tmp_path / "out")
     assert report.ok, report.lines()
 
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, Progress
+from synthgen.detectors.base import Detector, DetectorSettings, NormalImages
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.features import FeatureExtractor, Features
 from synthgen.errors import RunError
+from synthgen.runtime.progress import Progress
 
 FIT_BATCH = 16
 """Images whose features are looked at together."""

@@ -13,9 +13,10 @@ from synthgen.errors import InputError
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare
-from synthgen.sources import Source
+from synthgen.runtime.progress import Progress
+from synthgen.sources.base import Source
 from synthgen.sources.records import RejectedFile
-from synthgen.sources.survey import Progress, Survey, survey
+from synthgen.sources.survey import Survey, survey
 from synthgen.streams import Stream
 
 LEAST_IMAGES = 8

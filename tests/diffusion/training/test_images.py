@@ -13,7 +13,8 @@ from synthgen.diffusion.training.images import read_images
 from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
-from synthgen.sources import BuiltinSource, FolderSource
+from synthgen.sources.builtin import BuiltinSource
+from synthgen.sources.folder import FolderSource
 from synthgen.sources.survey import survey
 from synthgen.streams import Stream
 from tests.diffusion.training.trainings import SIDE, images, pictures, write_pictures

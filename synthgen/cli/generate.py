@@ -1,0 +1,60 @@
+"""The command generate."""
+
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from synthgen.cli.arguments import Commands, add_device, path, positive, shard_numbers
+from synthgen.cli.recipes import chosen_recipe, recipe_command
+
+if TYPE_CHECKING:
+    from synthgen.engines.run import Run
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    added = recipe_command(commands, "generate", "write the shards of a recipe; resumes by itself", generate)
+    added.add_argument("--out", type=path, required=True, help="output directory or URL")
+    added.add_argument("--workers", type=positive, help="processes (default: one per core)")
+    add_device(added)
+    added.add_argument("--shards", type=shard_numbers, help="make only these, such as 0-99 or 3 or 0-9,20")
+
+
+def generate(options: Namespace) -> int:
+    """Write the shards of a recipe."""
+    recipe = chosen_recipe(options)
+    from synthgen.cli.progress import bars, run_bar
+    from synthgen.engines.generate import generate as write_shards
+    from synthgen.shards.numbering import shard_count
+
+    with run_bar(begin=report_beginning) as observer:
+        run = write_shards(
+            recipe,
+            options.out,
+            shards=options.shards,
+            workers=options.workers,
+            device=options.device,
+            progress=bars,
+            observer=observer,
+        )
+    samples = run.samples(sorted(run.marks))
+    print(f"{options.out}: {len(run.marks)} of {shard_count(run.plan)} shards, {samples} samples")
+    return 0
+
+
+def report_beginning(run: "Run") -> None:
+    """What a person should know of a run before it begins."""
+    from synthgen.cli.progress import print_skipped
+
+    print_skipped(run.plan.rejected, more="plan.json lists them all")
+    for category, rule in run.plan.foreground.items():
+        print(f"foreground of {category}: {rule.reason or rule.kind}", file=sys.stderr)
+    if run.other_versions:
+        print(
+            f"note: {len(run.other_versions)} shards, such as {run.other_versions[0]}, were made with other "
+            "versions of the libraries; delete their marks (.json) to make them again",
+            file=sys.stderr,
+        )
+    there = len(run.shards) - len(run.missing)
+    if there:
+        print(f"{there} of {len(run.shards)} shards are there already", file=sys.stderr)

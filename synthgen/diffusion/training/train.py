@@ -1,0 +1,117 @@
+"""Training a diffusion model on the normal images of a source, into a directory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthgen.diffusion.training.settings import TrainingSettings
+from synthgen.errors import InputError, require_package
+from synthgen.runtime.devices import require_device
+from synthgen.runtime.progress import Stages, silent
+from synthgen.sources.named import named_source
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from synthgen.diffusion.training.trainer import Update
+    from synthgen.sources.records import RejectedFile
+
+STEPS = 5000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training is of."""
+
+    images: int
+    """How many images are trained on."""
+    rejected: "Sequence[RejectedFile]"
+    """The source's files that cannot be used."""
+    updates: int
+    """How many updates there are to be in all."""
+    keeps_classes: bool
+    """Whether the class embedding begins with the first weights, too."""
+    is_main: bool
+    """Whether this is the one process, of several, that writes and reports."""
+    was_finished: bool = False
+    """Whether it had come to its end before."""
+
+
+Observer = Callable[[Training, int, "Update | None"], None]
+"""Called with the training, the updates done, and what the last one was like; at first without one."""
+
+
+def train_diffusion(
+    source: str | Path,
+    out: str | Path,
+    settings: TrainingSettings | None = None,
+    *,
+    steps: int = STEPS,
+    categories: Sequence[str] | None = None,
+    init_from: str | None = None,
+    device: str = "auto",
+    progress: Stages = silent,
+    observer: Observer | None = None,
+) -> Training:
+    """Train a diffusion model, or go on with a training where it was stopped, and write the model to ``out``.
+
+    ``source`` is a folder or URL of normal images, or ``builtin``; the held-out ones stay unseen.
+    ``init_from`` is a diffusers model to begin with, in place of random weights. ``observer`` is called by
+    the main process alone. Raises InputError for what cannot be used, RunError where the training fails;
+    after Ctrl-C the state is saved, and KeyboardInterrupt is raised.
+    """
+    for package in ("diffusers", "accelerate"):
+        require_package(package, "sdas", "training a diffusion model")
+    from synthgen.diffusion.training.directory import TrainingDirectory
+    from synthgen.diffusion.training.first_weights import find_first_weights
+    from synthgen.diffusion.training.images import read_images
+    from synthgen.diffusion.training.loop import train
+    from synthgen.diffusion.training.trainer import Trainer
+
+    settings = settings or TrainingSettings()
+    require_device(device)
+    directory = TrainingDirectory(_local(str(out)))
+    directory.require_usable()
+    first_weights = find_first_weights(init_from) if init_from else None
+    accelerator = _accelerator(settings, device)
+    is_main = accelerator.is_main_process
+    with (progress if is_main else silent)("reading", "images") as report:
+        images = read_images(named_source(str(source), categories), settings, report)
+    trainer = Trainer(images, settings, accelerator, first_weights)
+    training = Training(len(images.sha256s), images.rejected, steps, trainer.keeps_classes, is_main)
+    if observer and is_main:
+        observer(training, 0, None)
+    trained = train(
+        trainer, directory, steps, lambda done, update: observer(training, done, update) if observer else None
+    )
+    # In this order: a network that is freed after the group of its processes can wait for it for ever.
+    del trainer
+    accelerator.free_memory()
+    accelerator.end_training()
+    return Training(training.images, training.rejected, steps, training.keeps_classes, is_main, not trained)
+
+
+def _local(out: str) -> Path:
+    if "://" in out:
+        raise InputError(f"{out}: is a URL; a model is trained into a directory of this machine")
+    return Path(out)
+
+
+def _accelerator(settings: TrainingSettings, device: str) -> "Accelerator":
+    from accelerate import Accelerator
+    from accelerate.utils import GradientAccumulationPlugin
+
+    # The plugin, because the mere number would give way to a variable of the environment.
+    accumulation = GradientAccumulationPlugin(num_steps=settings.accumulate)
+    try:
+        accelerator = Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=settings.precision,
+            gradient_accumulation_plugin=accumulation,
+        )
+    except ValueError as error:
+        raise InputError(f"precision {settings.precision}: is not for this device ({error})") from error
+    if settings.precision == "fp16" and accelerator.device.type == "cpu":
+        raise InputError("precision fp16: is not for a CPU; use bf16 or no")
+    return accelerator

@@ -1,0 +1,188 @@
+"""Measuring a detector on a data set with labels: a method, fitted with several seeds, or a fitted one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthgen.detectors.choice import DetectorChoice
+from synthgen.errors import InputError
+from synthgen.evaluation.defect_types import measure_defect_types
+from synthgen.evaluation.figures import folder_name, write_pictures
+from synthgen.evaluation.fit import fit_on, load_detector, read_fitted_on, read_normals
+from synthgen.evaluation.labelled import open_dataset
+from synthgen.evaluation.protocol import Truth, measure, predict_all, read_truth
+from synthgen.evaluation.report import Category, Report, Run, run, write
+from synthgen.evaluation.test_set import LabelledDataset, TestSet
+from synthgen.runtime.progress import Stages, silent
+from synthgen.runtime.versions import versions
+from synthgen.sources.records import RejectedFile
+from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import chosen
+
+if TYPE_CHECKING:
+    from synthgen.detectors.base import Detector
+
+SEEDS = 3
+
+
+def evaluate(
+    detector: DetectorChoice | str | Path,
+    dataset: str | Path,
+    out: str | Path | None = None,
+    *,
+    layout: str | None = None,
+    categories: Sequence[str] | None = None,
+    seeds: int = SEEDS,
+    device: str = "auto",
+    progress: Stages = silent,
+) -> Report:
+    """Measure a detector in every category of a data set with labels; the report goes to ``out``, too.
+
+    ``detector`` is a method, which is fitted on each category's normal images with the seeds 0 to
+    ``seeds`` - 1, or the directory of a fitted detector. ``layout`` names the data set's layout where it is
+    not to be recognised. Raises InputError for what cannot be used, before anything is fitted.
+    """
+    judged = _Judged.of(detector, seeds, device)
+    found = open_dataset(str(dataset), layout)
+    names = chosen(categories, found.categories(), str(dataset))
+    directory = None if out is None else OutputDirectory(str(out))
+    if directory:
+        directory.create()
+    evaluation = _Evaluation(judged, found, directory, progress)
+    # All labels first: what is wrong with them is said before hours are spent on fitting.
+    tests = [evaluation.read(category) for category in names]
+    report = evaluation.report([evaluation.category(test) for test in tests])
+    if directory:
+        write(report, directory)
+    return report
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is measured: a method that is fitted with each seed, or one detector that was fitted before."""
+
+    choice: DetectorChoice | None
+    detector: "Detector"
+    """The fitted one; for a method one that knows its settings."""
+    seeds: tuple[int, ...]
+    """Empty for a fitted detector."""
+    fitted_on: frozenset[str] | None
+
+    @classmethod
+    def of(cls, detector: DetectorChoice | str | Path, seeds: int, device: str) -> "_Judged":
+        if isinstance(detector, str | Path) and Path(detector).is_dir():
+            return cls(None, load_detector(detector, device), (), read_fitted_on(Path(detector)))
+        if isinstance(detector, DetectorChoice):
+            return cls(detector, detector.make(), tuple(range(seeds)), None)
+        from synthgen.detectors.registry import DETECTORS
+
+        if str(detector) not in DETECTORS:
+            raise InputError(
+                f"{detector}: is neither a method ({', '.join(DETECTORS)}) nor a directory that "
+                "`synthgen detect fit` wrote"
+            )
+        return cls.of(DetectorChoice(str(detector), device=device), seeds, device)
+
+    @property
+    def side(self) -> int:
+        """Side of the detector's images, pixels."""
+        return self.detector.settings.image_size
+
+
+@dataclass(frozen=True)
+class _Test:
+    test_set: TestSet
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """One detector on one data set."""
+
+    judged: _Judged
+    dataset: LabelledDataset
+    out: OutputDirectory | None
+    progress: Stages
+
+    def read(self, category: str) -> _Test:
+        """The labels of a category. Raises InputError where the detector has seen what it is judged on."""
+        test_set = self.dataset.test_set(category)
+        seen = {image.normal_sha256 for image in test_set.images} & (self.judged.fitted_on or frozenset())
+        if seen:
+            raise InputError(
+                f"{len(seen)} of the normal images that the samples of {category} are made of were fitted "
+                "on; fit on the directory of shards, which leaves the held-out images out"
+            )
+        with self.progress(f"reading labels of {category}", "images") as report:
+            return _Test(test_set, read_truth(test_set, self.judged.side, report))
+
+    def category(self, test: _Test) -> Category:
+        """Everything that is measured in one category."""
+        category, judged = test.test_set.category, self.judged
+        fitted_on, count = judged.fitted_on, None
+        rejected: list[RejectedFile] = []
+        runs: list[Run] = []
+        if judged.choice is None:
+            runs.append(self._run(None, judged.detector, test, is_first=True))
+        else:
+            pictures = self.dataset.normals(category)
+            normals = read_normals(pictures, judged.detector, f"normal images of {category}", self.progress)
+            fitted_on, rejected, count = frozenset(normals.sha256s), normals.rejected, len(normals)
+            for seed in judged.seeds:
+                detector = judged.choice.make()
+                what = f"{detector.method} on {category}, seed {seed}"
+                fit_on(detector, normals, seed, what, self.progress)
+                runs.append(self._run(seed, detector, test, is_first=seed == judged.seeds[0]))
+        anomalous = int(test.truth.anomalous.sum())
+        return Category(
+            category=category,
+            fitted_on=count,
+            normal=len(test.truth.anomalous) - anomalous,
+            anomalous=anomalous,
+            notes=_notes(test, fitted_on, rejected),
+            runs=runs,
+        )
+
+    def _run(self, seed: int | None, detector: "Detector", test: _Test, is_first: bool) -> Run:
+        """The metrics of one fitted detector; the pictures are those of the first."""
+        with self.progress(f"scoring {test.test_set.category}", "images") as report:
+            predictions = predict_all(detector, test.test_set, self.judged.side, report)
+        if self.out and is_first:
+            folder = OutputDirectory(f"{self.out.url.rstrip('/')}/{folder_name(test.test_set.category)}")
+            folder.create()
+            write_pictures(test.test_set, test.truth, predictions, self.judged.side, folder)
+        defect_types = measure_defect_types(test.test_set, test.truth, predictions)
+        return run(seed, measure(test.truth, predictions), defect_types)
+
+    def report(self, categories: Sequence[Category]) -> Report:
+        """The whole."""
+        detector, choice = self.judged.detector, self.judged.choice
+        return Report(
+            dataset=self.dataset.name,
+            layout=self.dataset.layout,
+            method=detector.method,
+            backbone=detector.backbone.name if detector.backbone else None,
+            weights=Path(choice.weights).name if choice else "the detector's own",
+            settings=detector.settings.model_dump(mode="json"),
+            image_size=self.judged.side,
+            versions=versions(),
+            categories=list(categories),
+        )
+
+
+def _notes(test: _Test, fitted_on: frozenset[str] | None, rejected: Sequence[RejectedFile]) -> list[str]:
+    """What a reader must know of the numbers of a category."""
+    notes = []
+    if fitted_on is None:
+        notes.append("the detector does not say which images it was fitted on")
+    elif shared := sum(sha256 in fitted_on for sha256 in test.truth.sha256s):
+        notes.append(f"{shared} of the test images are also among the images that were fitted on")
+    if rejected:
+        first = f"{rejected[0].path}: {rejected[0].reason}"
+        notes.append(f"{len(rejected)} normal images could not be used for fitting, the first: {first}")
+    if test.truth.anomalous.all():
+        notes.append("no test image is normal, so image metrics and AUPIMO cannot be measured")
+    if unpaired := sum(mask is None for mask in test.truth.masks):
+        notes.append(f"{unpaired} images without labels of their pixels are left out of pixel metrics")
+    return notes
