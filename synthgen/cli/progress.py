@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from synthgen.runtime.progress import Progress
     from synthgen.sources.records import RejectedFile
 
-"""Files that are named one by one where some could not be used."""
-
 
 class _Rate(TextColumn):
     def __init__(self, unit: str) -> None:
