@@ -1,14 +1,20 @@
-"""The application: routes, guards, and a service that starts and ends with it."""
+"""The application: routes, middleware, and a service that starts and ends with it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from server.api import anomalies, health, page, pictures, recipes
+from server.api import anomalies, health, methods, models, page, pictures, recipes
 from server.catalogue import check_recipes
-from server.http.middleware import BodyGuard, KeyGuard, OriginGuard, RoomGuard, read_key
-from server.http.problems import answer_with_problems
+from server.http.middleware import (
+    BodyLimitMiddleware,
+    CapacityMiddleware,
+    KeyMiddleware,
+    OriginMiddleware,
+    read_key,
+)
+from server.http.problems import install_problem_handlers
 from server.observability import ObservingMiddleware
 from server.service import Service
 from server.settings import Settings
@@ -48,18 +54,18 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service, app.state.shards = service, shards
-    for each in (anomalies, recipes, pictures, health, page):
+    for each in (anomalies, recipes, methods, models, pictures, health, page):
         app.include_router(each.router)
     page.mount_files(app)
-    answer_with_problems(app)
+    install_problem_handlers(app)
     app.add_middleware(
-        BodyGuard,
+        BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         upload_seconds=settings.upload_seconds,
     )
-    app.add_middleware(RoomGuard, path="/v1/anomalies", require_room=service.require_room)
-    app.add_middleware(OriginGuard, host=settings.host, has_key=bool(key))
+    app.add_middleware(CapacityMiddleware, path="/v1/anomalies", require_capacity=service.require_capacity)
+    app.add_middleware(OriginMiddleware, host=settings.host, has_key=bool(key))
     if key:
-        app.add_middleware(KeyGuard, key=key)
+        app.add_middleware(KeyMiddleware, key=key)
     app.add_middleware(ObservingMiddleware, metrics=service.metrics)
     return app

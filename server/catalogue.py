@@ -38,7 +38,7 @@ class Catalogue:
 
     @property
     def runs_networks(self) -> bool:
-        """Whether there is a diffusion model that a request could ask for."""
+        """Whether there is a diffusion model that a request could name."""
         return bool(self.models)
 
 

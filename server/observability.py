@@ -1,4 +1,4 @@
-"""What the service tells of itself: Prometheus metrics, and a log line in JSON for every request."""
+"""What the service reports of itself: Prometheus metrics, and a log line in JSON for every request."""
 
 import json
 import logging
@@ -16,6 +16,8 @@ from server.workers.jobs import Timed
 
 REQUESTS = logging.getLogger("synthgen.requests")
 KNOWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+POOL = "lane"
+"""The metrics' label for the worker pool; dashboards know it by this name."""
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
@@ -25,35 +27,35 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "synthgen_requests", "Requests answered", ["route", "status"], registry=self.registry
+            "synthgen_requests", "Requests that got a response", ["route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
             "synthgen_request_seconds",
-            "Seconds until a request was answered",
+            "Seconds until a response was complete",
             ["route"],
             registry=self.registry,
         )
         self.outstanding = Gauge(
             "synthgen_queue_depth",
             "Jobs that wait or are under way",
-            ["lane", "state"],
+            [POOL, "state"],
             registry=self.registry,
         )
         self._batch_samples = Histogram(
             "synthgen_batch_samples",
             "Samples that were made together",
-            ["lane"],
+            [POOL],
             buckets=BATCH_SIZES,
             registry=self.registry,
         )
         self._stage_seconds = Histogram(
             "synthgen_stage_seconds",
             "Seconds of a batch in a stage",
-            ["lane", "stage"],
+            [POOL, "stage"],
             registry=self.registry,
         )
         self._workers_lost = Counter(
-            "synthgen_workers_lost", "Processes that ended unasked", ["lane"], registry=self.registry
+            "synthgen_workers_lost", "Worker processes that were lost", [POOL], registry=self.registry
         )
         self.failures = Counter(
             "synthgen_failures", "Requests that the server could not serve (5xx)", registry=self.registry
@@ -62,16 +64,16 @@ class Metrics:
             "synthgen_cache_bytes", "Bytes of the shards that are kept", registry=self.registry
         )
 
-    def batch(self, lane: str, timed: Timed) -> None:
+    def batch(self, pool: str, timed: Timed) -> None:
         """A batch is done."""
         if timed.samples:
-            self._batch_samples.labels(lane).observe(timed.samples)
+            self._batch_samples.labels(pool).observe(timed.samples)
         for stage, seconds in timed.seconds.items():
-            self._stage_seconds.labels(lane, stage).observe(seconds)
+            self._stage_seconds.labels(pool, stage).observe(seconds)
 
-    def worker_lost(self, lane: str) -> None:
-        """A process ended unasked."""
-        self._workers_lost.labels(lane).inc()
+    def worker_lost(self, pool: str) -> None:
+        """A worker process was lost."""
+        self._workers_lost.labels(pool).inc()
 
 
 class ObservingMiddleware:
@@ -81,7 +83,7 @@ class ObservingMiddleware:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on the request; its answer carries X-Request-ID."""
+        """Hand on the request; its response carries X-Request-ID."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -59,10 +59,10 @@ def config_of(app: FastAPI, settings: Settings, log: dict[str, Any] | None) -> u
 
 
 def run(settings: Settings) -> None:
-    """Serve until the process is told to stop; what is under way is finished. Raises InputError, RunError."""
+    """Serve until the process is stopped; what is under way is finished. Raises InputError, RunError."""
     config = config_of(create_app(settings), settings, log_config())
     try:
-        # Bound before anything is started, so that a taken port is told at once.
+        # Bound before anything is started, so that a taken port is reported at once.
         listening = config.bind_socket()
         with suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it; what was under way is finished by now
             uvicorn.Server(config).run(sockets=[listening])

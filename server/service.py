@@ -1,4 +1,4 @@
-"""The service behind the routes: what it holds, and the lanes that make samples."""
+"""The service behind the routes: what it holds, and the worker pools that make samples."""
 
 import asyncio
 import itertools
@@ -11,8 +11,8 @@ from server.catalogue import Catalogue, freeze_all, models_of
 from server.observability import Metrics
 from server.settings import Settings
 from server.shard_cache import ShardCache
-from server.workers.jobs import Done, Form, Job, News, Origin
-from server.workers.pool import BATCHES_AHEAD, Bounds, Lane
+from server.workers.jobs import Done, Encoding, Job, Message, Origin
+from server.workers.pool import BATCHES_AHEAD, Bounds, WorkerPool
 from server.workers.process import WorkerProcess
 from server.workers.worker import Limits
 from synthgen.pipeline.pipeline import BATCH_PIXELS
@@ -21,7 +21,7 @@ from synthgen.runtime.devices import gpu_count
 
 PASTE, DIFFUSION = "paste", "diffusion"
 MODULES = {PASTE: ["torch"], DIFFUSION: ["torch", "synthgen.diffusion.model"]}
-"""What the processes of a lane import before they are asked for anything."""
+"""What the processes of a worker pool import before their first job."""
 JOBS_TOGETHER = {PASTE: 4, DIFFUSION: 16}
 """A network makes several images for little more than one; pastes only wait for each other."""
 MAX_SAMPLES = 32
@@ -37,7 +37,7 @@ class Service:
         self.catalogue: Catalogue = models_of(settings)
         self.cache = ShardCache(settings.cache_dir, settings.cache_bytes)
         self.cache.open()
-        self.lanes: dict[str, Lane] = {}
+        self.pools: dict[str, WorkerPool] = {}
         self._counts: dict[str, int] = {}
         self._numbers = itertools.count()
         self._freezing: asyncio.Task[None] | None = None
@@ -57,10 +57,10 @@ class Service:
                 settings.request_seconds,
                 JOBS_TOGETHER[name],
             )
-            self.lanes[name] = Lane(
+            self.pools[name] = WorkerPool(
                 name, bounds, self._process_starter(name), self.catalogue.plans, self.metrics
             )
-            self.lanes[name].start(count)
+            self.pools[name].start(count)
         self._freezing = asyncio.create_task(asyncio.to_thread(freeze_all, self.catalogue, settings))
 
     async def stop(self) -> None:
@@ -69,7 +69,7 @@ class Service:
         if self._freezing:
             with suppress(Exception):
                 await self._freezing
-        await asyncio.gather(*(lane.stop() for lane in self.lanes.values()))
+        await asyncio.gather(*(pool.stop() for pool in self.pools.values()))
 
     @property
     def has_frozen(self) -> bool:
@@ -79,42 +79,42 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether the recipes are frozen and every process has imported and loaded what it needs."""
-        lanes = all(lane.is_ready for lane in self.lanes.values())
-        return self.has_frozen and lanes and not self._is_stopping
+        pools = all(pool.is_ready for pool in self.pools.values())
+        return self.has_frozen and pools and not self._is_stopping
 
-    def require_room(self) -> None:
-        """Raise Problem (429) where the lane that most requests are for is full.
+    def require_capacity(self) -> None:
+        """Raise Problem (429) where the worker pool that most requests are for is full.
 
-        Which lane a request is for stands in its body, and to read that is most of what a refusal costs.
+        Which one a request is for stands in its body, and to read that is most of what a refusal costs.
         """
-        if lane := self.lanes.get(PASTE):
-            lane.require_room()
+        if pool := self.pools.get(PASTE):
+            pool.require_capacity()
 
-    def lane_of(self, recipe: Recipe) -> Lane:
-        """The lane that makes a recipe's samples."""
+    def pool_for(self, recipe: Recipe) -> WorkerPool:
+        """The worker pool that makes a recipe's samples."""
         runs_network = any(each.runs_network for each in recipe.synthesizers)
-        return self.lanes[DIFFUSION if runs_network and DIFFUSION in self.lanes else PASTE]
+        return self.pools[DIFFUSION if runs_network and DIFFUSION in self.pools else PASTE]
 
-    async def made(
-        self, client: str, origin: Origin, recipe: Recipe, indices: range, form: Form
+    async def make_samples(
+        self, client: str, origin: Origin, recipe: Recipe, indices: range, encoding: Encoding
     ) -> AsyncIterator[Done]:
         """Make samples piece by piece, in order, a few pieces ahead of the reader.
 
-        A piece counts as held until the next one is asked for. Raises Problem where they cannot be made, and
-        where the lane is full before the first piece.
+        A piece counts as held until the reader takes the next one. Raises Problem where they cannot be made,
+        and where the worker pool is full before the first piece.
         """
-        lane = self.lane_of(recipe)
-        ahead = BATCHES_AHEAD * self._counts[lane.name]
-        kind, most_together = kind_of(recipe), samples_together(recipe)
+        pool = self.pool_for(recipe)
+        ahead = BATCHES_AHEAD * self._counts[pool.name]
+        key, most_together = batch_key(recipe), samples_together(recipe)
         tasks: deque[asyncio.Task[Done]] = deque()
         parts = deque(_parts(indices, 1 if recipe.size == "native" else most_together))
-        with lane.holding() as hold:
+        with pool.holding() as hold:
             try:
                 while parts or tasks:
-                    while parts and (not tasks or (len(tasks) < ahead and not lane.holds_enough)):
-                        job = Job(next(self._numbers), origin, parts.popleft(), form, kind, most_together)
+                    while parts and (not tasks or (len(tasks) < ahead and not pool.holds_enough)):
+                        job = Job(next(self._numbers), origin, parts.popleft(), encoding, key, most_together)
                         is_first = job.indices.start == indices.start
-                        tasks.append(asyncio.create_task(lane.do(client, job, hold, is_first=is_first)))
+                        tasks.append(asyncio.create_task(pool.do(client, job, hold, is_first=is_first)))
                     done = await tasks.popleft()
                     yield done
                     hold.add(-len(done.made.data))
@@ -124,24 +124,24 @@ class Service:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def _process_starter(
-        self, lane: str
-    ) -> Callable[[int, Callable[[WorkerProcess, News | None], None]], WorkerProcess]:
+        self, pool: str
+    ) -> Callable[[int, Callable[[WorkerProcess, Message | None], None]], WorkerProcess]:
         settings = self.settings
 
-        def start(number: int, hear: Callable[[WorkerProcess, News | None], None]) -> WorkerProcess:
+        def start(number: int, on_message: Callable[[WorkerProcess, Message | None], None]) -> WorkerProcess:
             limits = Limits(
                 settings.device,
                 number,
                 settings.max_image_pixels,
                 settings.max_sample_pixels,
-                tuple(self.catalogue.paths.values()) if lane == DIFFUSION else (),
+                tuple(self.catalogue.paths.values()) if pool == DIFFUSION else (),
             )
-            return WorkerProcess(limits, MODULES[lane], hear)
+            return WorkerProcess(limits, MODULES[pool], on_message)
 
         return start
 
 
-def kind_of(recipe: Recipe) -> Hashable:
+def batch_key(recipe: Recipe) -> Hashable:
     """What samples must share to be made together: methods and size."""
     return frozenset(each.method for each in recipe.synthesizers), recipe.size
 

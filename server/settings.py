@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     max_image_bytes: Count = 16 * MIB
     """Most bytes of an uploaded file."""
     max_image_pixels: Count = 40_000_000
-    """Most pixels of an uploaded image, told by its header."""
+    """Most pixels of an uploaded image, by its header."""
     max_images: Count = 32
     """Most images of a request."""
     max_samples: Count = 1000
@@ -52,20 +52,20 @@ class Settings(BaseSettings):
     max_attempts: Count = 50
     """Most attempts that a request's recipe may allow for a sample."""
     max_steps: Count = 250
-    """Most steps of a diffusion sampler that a request's recipe may ask for."""
+    """Most steps of a diffusion sampler that a request's recipe may set."""
     max_sampling_batch: Count = 16
     """Largest ``sampling.batch`` of a request's recipe: a single picture costs as much as a whole batch."""
     max_outstanding: Count = 64
-    """Pieces of work that may wait or be under way, for diffusion and for the rest; beyond that: 429."""
+    """Jobs that may wait or be under way, for diffusion and for the rest; beyond that: 429."""
     max_outstanding_bytes: Count = 512 * MIB
-    """Bytes of uploaded images and of samples that nobody has taken yet, beyond which 429 is answered."""
+    """Bytes of uploaded images and of samples that nobody has taken yet, beyond which requests get 429."""
     upload_seconds: Seconds = 30.0
     """Longest time in which a request must have arrived."""
     stall_seconds: Seconds = 30.0
-    """Longest time for which a reader may take nothing of its answer."""
+    """Longest time for which a reader may take nothing of its response."""
     request_seconds: Seconds = 120.0
     """Longest time for the next samples of a request; a worker that is silent for so long is replaced."""
     shard_seconds: Seconds = 20.0
-    """How long a request waits for a shard that is being made, before it is asked to come again."""
+    """How long a request waits for a shard that is being made, before it gets 503 and may come again."""
     shutdown_seconds: Count = 120
     """How long requests under way are given to finish when the service is stopped."""

@@ -1,4 +1,4 @@
-"""Virtual shards: made when somebody asks for them, once however many ask, and kept."""
+"""Virtual shards: made on the first request for them, once however many requests come, and kept."""
 
 import asyncio
 import time
@@ -34,13 +34,13 @@ Blocks = Queue[Block | _AbandonedError | None]
 
 
 @dataclass(slots=True)
-class _Making:
+class _PendingShard:
     task: "asyncio.Task[Kept]"
     samples: int
     made: int = 0
     waiting: int = 0
     is_promised: bool = False
-    """Whether somebody was told to come again for it."""
+    """Whether a client was promised it on its next request."""
     started: float = 0.0
 
     def seconds_left(self) -> float:
@@ -54,7 +54,7 @@ class Shards:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._making: dict[tuple[str, int], _Making] = {}
+        self._pending: dict[tuple[str, int], _PendingShard] = {}
 
     async def get(self, name: str, shard: int, client: str) -> Kept:
         """A finished shard, made where it is not kept. Raises Problem (503) where that takes long."""
@@ -62,39 +62,39 @@ class Shards:
         plan = service.catalogue.plans[name]
         if kept := service.cache.find(plan, shard):
             return kept
-        while (making := self._making.get((name, shard))) and making.task.cancelling():
-            await asyncio.wait({making.task})  # abandoned, and not gone yet
-        making = making or self._begin(name, shard, client)
-        making.waiting += 1
+        while (pending := self._pending.get((name, shard))) and pending.task.cancelling():
+            await asyncio.wait({pending.task})  # abandoned, and not gone yet
+        pending = pending or self._begin(name, shard, client)
+        pending.waiting += 1
         try:
             async with asyncio.timeout(service.settings.shard_seconds):
-                return await asyncio.shield(making.task)
+                return await asyncio.shield(pending.task)
         except TimeoutError:
-            making.is_promised = True
+            pending.is_promised = True
             raise later(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"the shard is being made ({making.made} of {making.samples} samples); come again for it",
-                making.seconds_left(),
+                f"the shard is being made ({pending.made} of {pending.samples} samples); come again for it",
+                pending.seconds_left(),
             ) from None
         finally:
-            making.waiting -= 1
-            if not making.waiting and not making.is_promised:
-                making.task.cancel()
+            pending.waiting -= 1
+            if not pending.waiting and not pending.is_promised:
+                pending.task.cancel()
 
     async def stop(self) -> None:
         """Abandon what is being made and nobody waits for."""
-        tasks = [making.task for making in self._making.values()]
+        tasks = [pending.task for pending in self._pending.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, name: str, shard: int, client: str) -> _Making:
+    def _begin(self, name: str, shard: int, client: str) -> _PendingShard:
         plan = self._service.catalogue.plans[name]
         samples = len(shard_indices(plan, shard))
         task = asyncio.create_task(self._make(name, shard, client))
-        making = self._making[name, shard] = _Making(task, samples, started=time.monotonic())
-        task.add_done_callback(lambda _: self._making.pop((name, shard), None))
-        return making
+        pending = self._pending[name, shard] = _PendingShard(task, samples, started=time.monotonic())
+        task.add_done_callback(lambda _: self._pending.pop((name, shard), None))
+        return pending
 
     async def _make(self, name: str, shard: int, client: str) -> Kept:
         service = self._service
@@ -103,12 +103,14 @@ class Shards:
         directory = service.cache.directory(plan)
         writing = asyncio.create_task(asyncio.to_thread(_write, directory, plan, shard, blocks))
         try:
-            pieces = service.made(client, Stored(name), plan.recipe, shard_indices(plan, shard), "block")
+            pieces = service.make_samples(
+                client, Stored(name), plan.recipe, shard_indices(plan, shard), "block"
+            )
             async for done in pieces:
                 assert isinstance(done.made, Block)
                 await _put(blocks, done.made, writing)
-                if making := self._making.get((name, shard)):
-                    making.made += len(done.made.facts)
+                if pending := self._pending.get((name, shard)):
+                    pending.made += len(done.made.facts)
             await _put(blocks, None, writing)
             mark = await writing
         except BaseException:

@@ -1,1 +1,1 @@
-"""What the service answers, a subject a file."""
+"""The routes of the service, one resource a file."""

@@ -1,4 +1,4 @@
-"""What routes are given: the service, its shards, and who asks."""
+"""What routes are given: the service, its shards, and the client."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it can be asked, and what it counts."""
+"""Whether the service lives, whether it is ready for requests, and what it counts."""
 
 from http import HTTPStatus
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/livez", response_class=PlainTextResponse, responses=problems(401))
 async def lives() -> str:
-    """The process answers."""
+    """The process responds."""
     return "alive"
 
 
@@ -32,8 +32,8 @@ async def is_ready(service: TheService) -> str:
 )
 async def metrics(service: TheService) -> Response:
     """Counters in Prometheus' text format."""
-    for name, lane in service.lanes.items():
-        service.metrics.outstanding.labels(name, "waiting").set(lane.waiting)
-        service.metrics.outstanding.labels(name, "outstanding").set(lane.outstanding)
+    for name, pool in service.pools.items():
+        service.metrics.outstanding.labels(name, "waiting").set(pool.waiting)
+        service.metrics.outstanding.labels(name, "outstanding").set(pool.outstanding)
     service.metrics.cache_bytes.set(service.cache.bytes)
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What /docs says of problems, and of the form of POST /v1/anomalies, which is read by hand to bound it."""
+"""What /docs says of problems, and of POST /v1/anomalies, whose form is read by hand to bound it."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ REASONS = {
     401: "The key is missing or wrong.",
     403: "A page of another origin sent it.",
     404: "There is no such thing.",
-    406: "Nothing of what Accept names is answered.",
+    406: "The response has no media type that Accept names.",
     408: "The request took too long to arrive.",
     413: "The request, or a file in it, is too large.",
     415: "The body is no form.",
     416: "The range lies outside of the file.",
-    421: "Without a key, this name of the server is not answered.",
+    421: "Without a key, the server responds under no such name.",
     422: "A field is wrong; `errors` names it.",
     429: "As much is outstanding as may be; come again after Retry-After seconds.",
     503: "Not ready, or being made; come again after Retry-After seconds.",
 }
 
 EVERYWHERE = (401, 403, 421)
-"""What every route may answer."""
+"""What every route may respond with."""
 
 Schema = dict[str, Any]
 
@@ -63,7 +63,7 @@ _SAMPLE = _object(
     facts={"type": "object", "description": "How the sample was made."},
 )
 
-_ANSWER = _object(
+_SAMPLES = _object(
     ["seed", "fingerprint", "samples"], seed=_whole(), fingerprint=_text(), samples=_list(_SAMPLE)
 )
 
@@ -80,7 +80,7 @@ _FORM = _object(
     ),
     n=_whole("How many samples.", minimum=1, default=1),
     seed=_whole(
-        "Decides everything random; drawn, and told, where none is sent.",
+        "Decides everything random; drawn, and returned, where none is sent.",
         minimum=0,
         maximum=2**63 - 1,
         example=7,
@@ -95,7 +95,7 @@ _FORM = _object(
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer, for its documentation."""
+    """The problems that a route may respond with, for its documentation."""
     content = {"application/problem+json": {"schema": _PROBLEM}}
     return {
         status: {"description": REASONS[status], "content": content}
@@ -106,10 +106,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 ANOMALIES: dict[str, Any] = {
     "responses": {
         200: {
-            "description": "The samples, in the form that Accept names.",
+            "description": "The samples, in the media type that Accept names.",
             "headers": {"Synthgen-Seed": {"schema": _whole("The seed, drawn where none was sent.")}},
             "content": {
-                JSON: {"schema": _ANSWER},
+                JSON: {"schema": _SAMPLES},
                 **{each: {"schema": _text(format="binary")} for each in (*IMAGE_FORMATS, TAR, MULTIPART)},
             },
         },

@@ -2,10 +2,11 @@
 
 import json
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, Field
 
 from server.api.dependencies import Client, TheService, TheShards, unless_client_leaves
 from server.api.openapi import problems
@@ -23,20 +24,56 @@ router = APIRouter(prefix="/v1", tags=["recipes"])
 Name = Annotated[str, Path(description="A recipe's name, such as quickstart or sia/mvtec.", max_length=200)]
 
 
+class AvailableRecipe(BaseModel):
+    """A recipe whose samples and shards can be had."""
+
+    name: str
+    available: Literal[True] = True
+    reason: Literal[""] = ""
+    methods: list[str]
+    count: int = Field(description="How many samples it has.")
+    shards: int = Field(description="How many shards they fill.")
+    categories: list[str] = Field(description="What its images show.")
+    href: str = Field(description="The path of the recipe in full.")
+
+
+class UnavailableRecipe(BaseModel):
+    """A recipe that this server cannot freeze, and why."""
+
+    name: str
+    available: Literal[False] = False
+    reason: str
+    methods: list[str]
+
+
+class Recipes(BaseModel):
+    """All recipes."""
+
+    recipes: list[AvailableRecipe | UnavailableRecipe]
+
+
+class RecipeInFull(AvailableRecipe):
+    """A recipe with all its fields, and what is known of its dataset."""
+
+    fingerprint: str = Field(description="Decides, with the versions of the libraries, every sample.")
+    shard_size: int = Field(description="Samples of a shard.")
+    images: int = Field(description="How many normal images it uses.")
+    recipe: dict[str, Any] = Field(description="The recipe without the path of its source.")
+    card: str = Field(description="The dataset card, in Markdown.")
+
+
 @router.get("/recipes", responses=problems(401))
-async def list_recipes(service: TheService) -> dict[str, Any]:
-    """All recipes; of those that cannot be served, the reason."""
+async def list_recipes(service: TheService) -> Recipes:
+    """List all recipes; of those that cannot be served, the reason."""
     catalogue = service.catalogue
-    known = {name: _summary(name, plan) for name, plan in catalogue.plans.items()}
-    for name, unavailable in catalogue.unavailable.items():
-        recipe = unavailable.recipe
-        known[name] = {
-            "name": name,
-            "available": False,
-            "reason": unavailable.reason,
-            "methods": _methods(recipe.synthesizers) if recipe else [],
-        }
-    return {"recipes": [known[name] for name in sorted(known)]}
+    # Copied at once: a thread may still be freezing recipes into it.
+    recipes: list[AvailableRecipe | UnavailableRecipe] = [
+        AvailableRecipe(**_summary(name, plan)) for name, plan in list(catalogue.plans.items())
+    ]
+    for name, unavailable in list(catalogue.unavailable.items()):
+        methods = _methods(unavailable.recipe.synthesizers) if unavailable.recipe else []
+        recipes.append(UnavailableRecipe(name=name, reason=unavailable.reason, methods=methods))
+    return Recipes(recipes=sorted(recipes, key=lambda each: each.name))
 
 
 @router.head("/recipes/{name:path}/shards/{shard}.tar", include_in_schema=False)
@@ -59,7 +96,7 @@ async def get_shard(
     shards: TheShards,
     client: Client,
 ) -> Response:
-    """A shard, with the very bytes that `synthgen generate` writes; made now where it was not made before."""
+    """Get a shard, with the very bytes that `synthgen generate` writes; it is made now if it is new."""
     plan = _plan(service, name)
     number = int(shard)
     if number >= shard_count(plan):
@@ -75,18 +112,18 @@ async def get_shard(
 
 
 @router.get("/recipes/{name:path}", responses=problems(401, 404, 503))
-async def get_recipe(name: Name, service: TheService) -> dict[str, Any]:
-    """A recipe in full, how many samples and shards it has, and its dataset card."""
+async def get_recipe(name: Name, service: TheService) -> RecipeInFull:
+    """Get a recipe in full, how many samples and shards it has, and its dataset card."""
     plan = _plan(service, name)
     recipe = plan.recipe.model_dump_json(exclude={"source": {"path"}})
-    return {
+    return RecipeInFull(
         **_summary(name, plan),
-        "fingerprint": plan.fingerprint,
-        "shard_size": plan.recipe.output.shard_size,
-        "images": len(plan.images),
-        "recipe": json.loads(without_folders(recipe)),
-        "card": without_folders(write_plan_card(plan)),
-    }
+        fingerprint=plan.fingerprint,
+        shard_size=plan.recipe.output.shard_size,
+        images=len(plan.images),
+        recipe=json.loads(without_folders(recipe)),
+        card=without_folders(write_plan_card(plan)),
+    )
 
 
 def _plan(service: Service, name: str) -> Plan:
@@ -105,8 +142,6 @@ def _plan(service: Service, name: str) -> Plan:
 def _summary(name: str, plan: Plan) -> dict[str, Any]:
     return {
         "name": name,
-        "available": True,
-        "reason": "",
         "methods": _methods(plan.recipe.synthesizers),
         "count": plan.recipe.count,
         "shards": shard_count(plan),

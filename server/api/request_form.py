@@ -1,4 +1,4 @@
-"""What a request for anomalies asks for: read from its form, with every mistake named by its field."""
+"""The form of a request for anomalies: read within bounds, with every mistake named by its field."""
 
 import re
 import secrets
@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from server.api.request_limits import require_modest, with_known_names
 from server.catalogue import Catalogue
 from server.http.problems import CLIENT_LEFT, Fault, Problem, refused
 from server.settings import Settings
@@ -22,28 +23,35 @@ from synthgen.config.reader import FieldError, parse_model
 from synthgen.config.validation import all_faults, first_fault
 from synthgen.errors import InputError
 from synthgen.recipe.recipe import Recipe
-from synthgen.regions.foreground import MaskFolder
 from synthgen.sources.uploads import UploadSource
 from synthgen.synthesizers.base import Synthesizer
-from synthgen.synthesizers.common.diffusion import DiffusionSynthesizer
 
-FIELDS = ("images", "recipe", "n", "seed", "strength", "category")
+FORM_FIELDS = ("images", "recipe", "n", "seed", "strength", "category")
 MAX_RECIPE_BYTES = 16 * 1024
 MAX_SEED = 2**53
 """Seeds that the service draws are whole numbers that JavaScript can hold."""
-ASKABLE = ("size", "fit", "normal_share", "foreground", "min_contrast", "attempts", "synthesizers", "output")
+RECIPE_FIELDS = (
+    "size",
+    "fit",
+    "normal_share",
+    "foreground",
+    "min_contrast",
+    "attempts",
+    "synthesizers",
+    "output",
+)
 """The fields of a recipe that a request may give; the rest is decided by the request itself."""
 
-AskedRecipe = create_model(
-    "AskedRecipe",
+RequestRecipe = create_model(
+    "RequestRecipe",
     __config__=ConfigDict(extra="forbid", frozen=True),
-    **{name: (Recipe.model_fields[name].annotation, Recipe.model_fields[name]) for name in ASKABLE},  # type: ignore[call-overload]
+    **{name: (Recipe.model_fields[name].annotation, Recipe.model_fields[name]) for name in RECIPE_FIELDS},  # type: ignore[call-overload]
 )
 """A recipe in a request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AnomalyRequest:
     """Samples of a recipe on uploaded images."""
 
     uploaded: Uploaded
@@ -51,16 +59,16 @@ class Asked:
     seed: int
 
 
-async def read_form(request: Request, settings: Settings) -> FormData:
+async def receive_form(request: Request, settings: Settings) -> FormData:
     """The request's form. Raises Problem where it is none, or has too many parts."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"expected a form (multipart/form-data) with the fields {', '.join(FIELDS)}",
+            f"expected a form (multipart/form-data) with the fields {', '.join(FORM_FIELDS)}",
         )
     try:
         form = await request.form(
-            max_files=settings.max_images, max_fields=len(FIELDS), max_part_size=MAX_RECIPE_BYTES
+            max_files=settings.max_images, max_fields=len(FORM_FIELDS), max_part_size=MAX_RECIPE_BYTES
         )
     except ClientDisconnect as error:
         raise Problem(CLIENT_LEFT, "the client left") from error
@@ -71,12 +79,13 @@ async def read_form(request: Request, settings: Settings) -> FormData:
     return form
 
 
-async def read_ask(form: FormData, catalogue: Catalogue, settings: Settings) -> Asked:
-    """What the form asks for. Raises Problem where a field is wrong."""
+async def read_request_form(form: FormData, catalogue: Catalogue, settings: Settings) -> AnomalyRequest:
+    """The request that the form describes. Raises Problem where a field is wrong."""
     for name in form:
-        if name not in FIELDS:
+        if name not in FORM_FIELDS:
             raise refused(
-                f"{name[:100]!r} is no field; the form has {', '.join(FIELDS)}", Fault(name[:100], "unknown")
+                f"{name[:100]!r} is no field; the form has {', '.join(FORM_FIELDS)}",
+                Fault(name[:100], "unknown"),
             )
     images = await _images(form, settings)
     n = _whole(form, "n", 1, 1, settings.max_samples)
@@ -89,7 +98,7 @@ async def read_ask(form: FormData, catalogue: Catalogue, settings: Settings) -> 
         raise refused(
             "category: expected a name of at most 100 printable characters", Fault("category", "too long")
         )
-    asked = recipe.model_copy(
+    recipe = recipe.model_copy(
         update={
             "source": UploadSource(),
             "count": n,
@@ -100,7 +109,7 @@ async def read_ask(form: FormData, catalogue: Catalogue, settings: Settings) -> 
             "synthesizers": synthesizers,
         }
     )
-    return Asked(Uploaded(asked, category, images), n, seed)
+    return AnomalyRequest(Uploaded(recipe, category, images), n, seed)
 
 
 def _bad_form(reason: str) -> Problem:
@@ -155,41 +164,20 @@ def _recipe(text: str, catalogue: Catalogue, settings: Settings) -> Recipe:
             return unavailable.recipe
         detail = f"there is no recipe {text[:100]!r}; GET /v1/recipes lists what there is"
         raise refused(f"recipe: {detail}", Fault("recipe", detail))
-    asked = _parsed(text)
-    fields = {name: getattr(asked, name) for name in ASKABLE}
+    written = _parsed(text)
+    fields = {name: getattr(written, name) for name in RECIPE_FIELDS}
     try:
         recipe = Recipe(name="request", count=1, source={"kind": "builtin"}, **fields)
     except ValidationError as error:
         raise _invalid("recipe", error) from error
-    _require_modest(recipe, settings)
-    return _with_known_names(recipe, catalogue)
-
-
-def _require_modest(recipe: Recipe, settings: Settings) -> None:
-    """Raise Problem where a recipe in a request asks for more than is made for one."""
-    faults = []
-    if recipe.attempts > settings.max_attempts:
-        detail = f"at most {settings.max_attempts} attempts are made for a request"
-        faults.append(Fault("recipe.attempts", detail))
-    if recipe.size != "native" and recipe.size[0] * recipe.size[1] > settings.max_sample_pixels:
-        detail = f"samples of at most {settings.max_sample_pixels} pixels are made for a request"
-        faults.append(Fault("recipe.size", detail))
-    for number, each in enumerate(recipe.synthesizers):
-        if isinstance(each, DiffusionSynthesizer):
-            field = f"recipe.synthesizers.{number}.sampling"
-            if each.sampling.steps > settings.max_steps:
-                faults.append(Fault(f"{field}.steps", f"at most {settings.max_steps} are made for a request"))
-            if each.sampling.batch > settings.max_sampling_batch:
-                detail = f"at most {settings.max_sampling_batch} are made together for a request"
-                faults.append(Fault(f"{field}.batch", detail))
-    if faults:
-        raise refused(f"{faults[0].field}: {faults[0].detail}", *faults)
+    require_modest(recipe, settings)
+    return with_known_names(recipe, catalogue)
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> BaseModel:
     try:
-        return parse_model(text, "", AskedRecipe)
+        return parse_model(text, "", RequestRecipe)
     except FieldError as error:
         faults = [
             Fault(".".join(map(str, ("recipe", *problem.path))), problem.message)
@@ -200,32 +188,6 @@ def _parsed(text: str) -> BaseModel:
         # The text has no name, so that the place of a mistake is ":line" or ":line:column".
         detail = re.sub(r"^:(\d+)(:\d+)?", r"line \1", " ".join(str(error).split()).removeprefix(": "))
         raise refused(f"recipe: {detail}", Fault("recipe", detail)) from error
-
-
-def _with_known_names(recipe: Recipe, catalogue: Catalogue) -> Recipe:
-    """The recipe with its models where they lie; nothing else that a request names is a path."""
-    if isinstance(recipe.foreground, MaskFolder):
-        raise _unknown("recipe.foreground.masks", recipe.foreground.masks, [])
-    synthesizers = []
-    for number, synthesizer in enumerate(recipe.synthesizers):
-        field = f"recipe.synthesizers.{number}"
-        for name in synthesizer.collections() - {"builtin"}:
-            raise _unknown(f"{field}.textures", name, ["builtin"])
-        for name in synthesizer.banks():
-            raise _unknown(f"{field}.bank", name, [])
-        changes = {}
-        for name in synthesizer.models():
-            if name not in catalogue.paths:
-                raise _unknown(f"{field}.model", name, list(catalogue.paths))
-            changes["model"] = catalogue.paths[name]
-        synthesizers.append(synthesizer.model_copy(update=changes))
-    return recipe.model_copy(update={"synthesizers": synthesizers})
-
-
-def _unknown(field: str, name: str, known: Sequence[str]) -> Problem:
-    there_is = f"there is {', '.join(known)}" if known else "there is none"
-    detail = f"{name[:100]!r} is nothing that this server holds ({there_is}); a request names no path or URL"
-    return refused(f"{field}: {detail}", Fault(field, detail))
 
 
 def _with_strength(synthesizers: Sequence[Synthesizer[Any]], text: str) -> list[Synthesizer[Any]]:

@@ -1,4 +1,4 @@
-"""Answers in the form that a request accepts; the same samples give the same bytes."""
+"""Responses in the media type that a request accepts; the same samples give the same bytes."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -8,10 +8,10 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from server.api.request_form import Asked
+from server.api.request_form import AnomalyRequest
 from server.http.problems import Fault, Problem, refused
 from server.workers.encoding import MEDIA_TYPES, boundary
-from server.workers.jobs import Done, Encoded, Form
+from server.workers.jobs import Done, Encoded, Encoding
 from synthgen.recipe.recipe import Output
 from synthgen.shards import tar
 
@@ -20,7 +20,7 @@ IMAGE_FORMATS = {media_type: image_format for image_format, media_type in MEDIA_
 OFFERED = (JSON, *IMAGE_FORMATS, TAR, MULTIPART)
 SLICE_BYTES = 512 * 1024
 """Written at a time: what the connection does not take at once is copied, and moved, again and again."""
-FORMS: dict[str, Form] = {JSON: "json", TAR: "block", MULTIPART: "multipart"}
+ENCODINGS: dict[str, Encoding] = {JSON: "json", TAR: "block", MULTIPART: "multipart"}
 
 
 def accepted_type(request: Request) -> str:
@@ -34,7 +34,7 @@ def accepted_type(request: Request) -> str:
     if not best:
         raise Problem(
             HTTPStatus.NOT_ACCEPTABLE,
-            f"Accept: {header[:100]!r} names nothing that is answered; there is {', '.join(OFFERED)}",
+            f"Accept: {header[:100]!r} names no media type of this response; there is {', '.join(OFFERED)}",
         )
     return best
 
@@ -45,27 +45,27 @@ def output_of(media_type: str, output: Output) -> Output:
     return output.model_copy(update={"image_format": wanted})
 
 
-def form_of(media_type: str) -> Form:
-    """The form in which samples are made for a media type."""
-    return FORMS.get(media_type, "image")
+def encoding_of(media_type: str) -> Encoding:
+    """How the workers encode samples for a media type."""
+    return ENCODINGS.get(media_type, "image")
 
 
 def require_one(media_type: str, n: int) -> None:
-    """Raise Problem where an image is accepted, and more than one sample asked for."""
+    """Raise Problem where an image is accepted, and more than one sample requested."""
     if media_type in IMAGE_FORMATS and n != 1:
-        detail = f"{media_type} holds one sample, and {n} were asked for; accept {JSON} or {TAR}"
+        detail = f"{media_type} holds one sample, and {n} were requested; accept {JSON} or {TAR}"
         raise refused(f"n: {detail}", Fault("n", detail))
 
 
-async def answer(media_type: str, asked: Asked, pieces: AsyncIterator[Done]) -> Response:
-    """The response. The first piece is waited for: what fails by then is a problem and no broken answer."""
+async def respond(media_type: str, wanted: AnomalyRequest, pieces: AsyncIterator[Done]) -> Response:
+    """The response. The first piece is waited for: what fails by then is a problem and no broken response."""
     first = await anext(pieces)
-    headers = {"Synthgen-Seed": str(asked.seed), "Synthgen-Fingerprint": first.fingerprint}
+    headers = {"Synthgen-Seed": str(wanted.seed), "Synthgen-Fingerprint": first.fingerprint}
     if isinstance(first.made, Encoded) and media_type in IMAGE_FORMATS:
         headers["Synthgen-Facts"] = json.dumps(json.loads(first.made.facts[0]))  # a header is ASCII
-    frame = _frame(media_type, asked, first.fingerprint)
+    frame = _frame(media_type, wanted, first.fingerprint)
     data = first.made.data
-    if asked.n == first.samples:
+    if wanted.n == first.samples:
         if len(data) <= SLICE_BYTES:
             await anext(pieces, None)  # its end
             whole = b"".join((frame.head, data, frame.tail))
@@ -76,7 +76,7 @@ async def answer(media_type: str, asked: Asked, pieces: AsyncIterator[Done]) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What stands around the pieces of an answer."""
+    """What stands around the pieces of a response."""
 
     content_type: str
     head: bytes = b""
@@ -84,10 +84,10 @@ class _Frame:
     tail: bytes = b""
 
 
-def _frame(media_type: str, asked: Asked, fingerprint: str) -> _Frame:
+def _frame(media_type: str, wanted: AnomalyRequest, fingerprint: str) -> _Frame:
     match media_type:
         case "application/json":
-            head = f'{{"seed":{asked.seed},"fingerprint":"{fingerprint}","samples":['
+            head = f'{{"seed":{wanted.seed},"fingerprint":"{fingerprint}","samples":['
             return _Frame(JSON, head.encode(), b",", b"]}")
         case "application/x-tar":
             return _Frame(TAR, tail=tar.END_OF_ARCHIVE)
@@ -102,7 +102,7 @@ async def _body(frame: _Frame, first: Done, pieces: AsyncIterator[Done]) -> Asyn
         yield frame.head
     for part in _slices(first):
         yield part
-    del first  # or it would stay in memory to the end of the answer
+    del first  # or it would stay in memory to the end of the response
     async for piece in pieces:
         if frame.between:
             yield frame.between
@@ -119,8 +119,8 @@ def _slices(done: Done) -> Iterator[memoryview]:
 
 def _weight(header: str, offered: str) -> float:
     """The weight of the most exact part of an Accept header that matches a type (RFC 9110, 12.5.1)."""
-    kind = offered.partition("/")[0]
-    exactness = {offered: 3, f"{kind}/*": 2, "*/*": 1}
+    family = offered.partition("/")[0]
+    exactness = {offered: 3, f"{family}/*": 2, "*/*": 1}
     found, weight = 0, 0.0
     for part in header.split(","):
         name, *parameters = (each.strip().lower() for each in part.split(";"))

@@ -26,7 +26,7 @@ class _ShardResponse(FileResponse):
             nonlocal problem
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 headers = {"Content-Range": f"bytes */{self._kept.bytes}"}
-                detail = f"the Range header asks for no part of the {self._kept.bytes} bytes of the shard"
+                detail = f"the Range header names no part of the {self._kept.bytes} bytes of the shard"
                 problem = Problem(HTTPStatus(message["status"]), detail, headers=headers)
             if not problem:
                 await send(message)
@@ -38,5 +38,5 @@ class _ShardResponse(FileResponse):
 
 
 def shard_response(cache: ShardCache, kept: Kept, tag: str, name: str) -> FileResponse:
-    """A kept shard as the answer to GET and HEAD, with Range, If-Range, Content-Length and ETag."""
+    """A kept shard as the response to GET and HEAD, with Range, If-Range, Content-Length and ETag."""
     return _ShardResponse(cache, kept, tag, name)

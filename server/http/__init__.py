@@ -1,1 +1,1 @@
-"""What the service adds to the protocol: problem details, guards and limits."""
+"""What the service adds to the protocol: problem details, middleware and limits."""

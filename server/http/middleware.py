@@ -37,14 +37,14 @@ def read_key(path: Path | None) -> str | None:
     return key
 
 
-class KeyGuard:
+class KeyMiddleware:
     """Refuses every request without the key: as a bearer token, as X-API-Key, or as a password (Basic)."""
 
     def __init__(self, app: ASGIApp, key: str) -> None:
         self._app, self._key = app, key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, or answer 401."""
+        """Let the request through, or respond with 401."""
         if scope["type"] == "http" and not self._brings_key(Headers(scope=scope)):
             problem = Problem(
                 HTTPStatus.UNAUTHORIZED,
@@ -73,12 +73,12 @@ def _password(credentials: str) -> str:
         return ""
 
 
-class OriginGuard:
+class OriginMiddleware:
     """Refuses what a page of another origin makes a visitor's browser send.
 
     Browsers say where a request comes from (Fetch Metadata; RFC 6454 for those that do not), and other
     programs say nothing of it. A page may also let its own name lead to this machine (DNS rebinding), and is
-    then of the same origin: where there is no key, which that page would not have, only names are answered
+    then of the same origin: where there is no key, which that page would not have, only names are served
     that nobody can own on the Internet.
     """
 
@@ -86,7 +86,7 @@ class OriginGuard:
         self._app, self._host, self._has_key = app, host.lower(), has_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, or answer 403 or 421."""
+        """Let the request through, or respond with 403 or 421."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -94,8 +94,8 @@ class OriginGuard:
         if not self._has_key and not self._is_own(_host_name(headers.get("host", ""))):
             problem = Problem(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                f"without a key this server answers to IP addresses, localhost and names without dots, and "
-                f"not to {headers['host'][:100]!r}; start it with --host of that name, or --api-key-file",
+                f"without a key this server responds at IP addresses, localhost and names without dots, and "
+                f"not at {headers['host'][:100]!r}; start it with --host of that name, or --api-key-file",
             )
         elif _comes_from_elsewhere(scope["method"], headers):
             problem = Problem(HTTPStatus.FORBIDDEN, "a page of another origin may not use this server")
@@ -136,24 +136,24 @@ def _comes_from_elsewhere(method: str, headers: Headers) -> bool:
     return False
 
 
-class RoomGuard:
+class CapacityMiddleware:
     """Refuses requests for anomalies while everything is full, before they cost more than their headers."""
 
-    def __init__(self, app: ASGIApp, path: str, require_room: Callable[[], None]) -> None:
-        self._app, self._path, self._require_room = app, path, require_room
+    def __init__(self, app: ASGIApp, path: str, require_capacity: Callable[[], None]) -> None:
+        self._app, self._path, self._require_capacity = app, path, require_capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, or answer 429."""
+        """Let the request through, or respond with 429."""
         if scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "POST":
             try:
-                self._require_room()
+                self._require_capacity()
             except Problem as problem:
                 await problem.response()(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-class BodyGuard:
+class BodyLimitMiddleware:
     """Ends requests that bring too much or take too long."""
 
     def __init__(self, app: ASGIApp, max_bytes: int, upload_seconds: float) -> None:

@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 LOGGER = logging.getLogger("synthgen.server")
 FOLDERS = re.compile(r"(?<![\w/.:*])/(?:[^\s/;:,'\"]+/)+")
 CLIENT_LEFT = HTTPStatus.REQUEST_TIMEOUT
-"""Nobody reads this answer."""
+"""Nobody reads this response."""
 MAX_FAULTS = 20
 MAX_DETAIL = 2000
 MAX_FIELD = 200
-"""What a request can make an answer repeat, in characters."""
+"""What a request can make a response repeat, in characters."""
 
 
 class Fault(NamedTuple):
@@ -30,7 +30,7 @@ class Fault(NamedTuple):
 
 
 class Problem(Exception):  # noqa: N818 - the standard's name for it
-    """An answer that is no success; the server stays as it was."""
+    """A response that is no success; the server stays as it was."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Problem(Exception):  # noqa: N818 - the standard's name for it
         self.status, self.detail, self.faults, self.headers = status, detail, faults, dict(headers or {})
 
     def response(self) -> Response:
-        """The answer: ``application/problem+json``."""
+        """The response: ``application/problem+json``."""
         body: dict[str, Any] = {
             "type": "about:blank",
             "title": self.status.phrase,
@@ -69,11 +69,11 @@ def later(status: HTTPStatus, detail: str, seconds: float) -> Problem:
 
 
 def without_folders(text: str) -> str:
-    """A text whose absolute paths are told by their last part alone; the rest is for the log."""
+    """A text whose absolute paths are cut to their last part; the rest is for the log."""
     return FOLDERS.sub("…/", text)
 
 
-def answer_with_problems(app: FastAPI) -> None:
+def install_problem_handlers(app: FastAPI) -> None:
     """Let every error of the application become a problem."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)

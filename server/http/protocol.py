@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.http.problems import Problem
 
 LINGER_SECONDS = 5.0
-"""How long the rest of a body may come of a request that is answered already."""
+"""How long the rest of a body of a request may still come after its response."""
 
 
 class PatientProtocol(H11Protocol):
@@ -41,13 +41,13 @@ class PatientProtocol(H11Protocol):
             self._await_headers()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP with a problem, if nothing was answered yet, and close the connection."""
+        """Respond to what is no HTTP with a problem, if no response has begun, and close the connection."""
         self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request, or its headers are too long")
 
     def on_response_complete(self) -> None:
-        """Go on with the connection, once the rest of the body has come that was answered before it was read.
+        """Go on with the connection, once the rest of a body has come whose response did not wait for it.
 
-        It is dropped as it comes, for a while: to close at once would take the answer from a client that
+        It is dropped as it comes, for a while: to close at once would take the response from a client that
         still sends.
         """
         super().on_response_complete()
@@ -55,7 +55,7 @@ class PatientProtocol(H11Protocol):
             self.loop.call_later(LINGER_SECONDS, self._close_if_still_sending, self.cycle)
 
     def pause_writing(self) -> None:
-        """Begin to watch a reader that is slower than the answer."""
+        """Begin to watch a reader that is slower than the response."""
         super().pause_writing()
         self._watch(self.transport.get_write_buffer_size())
 
@@ -65,8 +65,8 @@ class PatientProtocol(H11Protocol):
             self._stall_timer.cancel()
         super().resume_writing()
 
-    def _close_if_still_sending(self, answered: object) -> None:
-        if self.cycle is answered and self.conn.their_state is h11.SEND_BODY:
+    def _close_if_still_sending(self, cycle: object) -> None:
+        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY:
             self.transport.close()
 
     def _await_headers(self) -> None:
@@ -89,12 +89,12 @@ class PatientProtocol(H11Protocol):
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            answer = Problem(status, detail).response()
-            headers = [*answer.raw_headers, (b"connection", b"close")]
+            response = Problem(status, detail).response()
+            headers = [*response.raw_headers, (b"connection", b"close")]
             start = h11.Response(status_code=status, headers=headers, reason=status.phrase)
-            for event in (start, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            for event in (start, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
-        if self.cycle:  # its answer would come too late
+        if self.cycle:  # its response would come too late
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()

@@ -1,11 +1,11 @@
-// The page: what is chosen at the left becomes a request, its answer the pictures at the right.
+// The page: what is chosen at the left becomes a request, its response the pictures at the right.
 
 import { drawHeat, drawOutline } from "./drawing.js";
 import { Pictures } from "./pictures.js";
 import { bySizeOfModel, curl, recipeYaml, requestRecipe } from "./recipe.js";
-import { ask, blob, form, get, Problem } from "./service.js";
+import { blob, form, get, Problem, send } from "./service.js";
 
-const SETTLING = 100; // milliseconds without a move of the slider before its number is asked for
+const SETTLING = 100; // milliseconds without a move of the slider before its number is requested
 const element = (id) => document.getElementById(id);
 
 let methods = [];
@@ -39,7 +39,7 @@ async function chosenRequest(signal) {
   const used = await pictures.used(chosen.needs_other_images);
   if (signal.aborted) return null;
   const [current] = used;
-  pictures.asksForMore = chosen.needs_other_images && used.length === 1 && !current.href;
+  pictures.needsMore = chosen.needs_other_images && used.length === 1 && !current.href;
   if (!current) return notify("Drop a picture of a good product here, or choose a file.");
   if (chosen.needs_other_images && used.length < 2) {
     const advice = current.href ? "drop two or more pictures of your own product." : "drop a second one, or choose its file.";
@@ -88,7 +88,7 @@ function showModel() {
   element("side-hint").textContent = fixed ? `The model's images are ${width} × ${height}.` : "";
 }
 
-// What is told
+// Messages
 
 function notify(sentence, kind = "") {
   element("notice-text").textContent = sentence;
@@ -98,7 +98,7 @@ function notify(sentence, kind = "") {
   return null;
 }
 
-function tell(sentence, isDone = false) {
+function showStatus(sentence, isDone = false) {
   element("status").textContent = sentence;
   element("status").classList.toggle("done", isDone);
 }
@@ -108,16 +108,16 @@ function setBusy(isBusy) {
   element("panels").ariaBusy = String(isBusy);
 }
 
-const waiting = (seconds) => tell(`The server is busy; trying again in ${seconds} s`);
+const waiting = (seconds) => showStatus(`The server is busy; trying again in ${seconds} s`);
 
-// Asking
+// Requests
 
 function usePicture() {
   if (methods.length) showModel();
   update();
 }
 
-/** Ask for the sample that is chosen now; an older request is given up. */
+/** Request the sample that is chosen now; an older request is given up. */
 async function update() {
   clearTimeout(settling);
   running.abort();
@@ -125,15 +125,15 @@ async function update() {
   const { signal } = running;
   if (!methods.length) return;
   notify("");
-  tell("");
+  showStatus("");
   setBusy(true); // what is shown is no longer what is chosen
-  const slow = setTimeout(() => tell("Making it…"), 400);
+  const slow = setTimeout(() => showStatus("Making it…"), 400);
   try {
     const request = await chosenRequest(signal);
     if (!request) return;
     const started = performance.now();
     const options = { method: "POST", body: form(request), headers: { Accept: "application/json" }, signal };
-    const [sample] = (await (await ask("v1/anomalies", options, waiting)).json()).samples;
+    const [sample] = (await (await send("v1/anomalies", options, waiting)).json()).samples;
     const taken = performance.now() - started;
     await show(sample, request, taken, signal);
   } catch (error) {
@@ -147,9 +147,9 @@ async function update() {
 
 function fail(error) {
   if (!(error instanceof Problem)) console.error(error);
-  notify(error.lines?.join("\n") ?? "The answer could not be read; try again.", "error");
+  notify(error.lines?.join("\n") ?? "The response could not be read; try again.", "error");
   element("retry").hidden = false;
-  tell("");
+  showStatus("");
 }
 
 // Showing
@@ -228,7 +228,7 @@ function showFacts(facts, request, taken) {
   if (facts.outcome === "rejected") {
     notify(`No defect: ${facts.reason.replace(/\.$/, "")}. The picture was left normal; reroll, or change the strength.`);
   }
-  tell(isDefect ? `${facts.method}, ${method().strength_kind} ${strength}, area ${percent}` : "No defect", true);
+  showStatus(isDefect ? `${facts.method}, ${method().strength_kind} ${strength}, area ${percent}` : "No defect", true);
 }
 
 // Taking it along
@@ -238,11 +238,11 @@ async function download(request) {
   button.disabled = true;
   try {
     const options = { method: "POST", body: form(request), headers: { Accept: "application/x-tar" } };
-    const link = URL.createObjectURL(await (await ask("v1/anomalies", options, waiting)).blob());
+    const link = URL.createObjectURL(await (await send("v1/anomalies", options, waiting)).blob());
     const name = element("save-facts").download.replace(/json$/, "tar");
     Object.assign(document.createElement("a"), { href: link, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(link), 60_000);
-    tell(`Downloaded ${name}`, true);
+    showStatus(`Downloaded ${name}`, true);
   } catch (error) {
     fail(error);
   }
@@ -255,13 +255,13 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(source.textContent);
     button.textContent = "Copied";
-    tell("Copied", true);
+    showStatus("Copied", true);
   } catch {
     // Without https a browser may forbid it: then the text stands there, selected.
     source.closest("details").open = true;
     getSelection().selectAllChildren(source);
     button.textContent = "Ctrl + C";
-    tell("Selected; press Ctrl + C to copy", true);
+    showStatus("Selected; press Ctrl + C to copy", true);
   }
   setTimeout(() => (button.textContent = label), 1500);
 }

@@ -1,6 +1,6 @@
 // Which picture the defect goes into: a built-in one, or the user's own, chosen, dropped or pasted.
 
-import { ask } from "./service.js";
+import { send } from "./service.js";
 
 const READ = /\.(png|jpe?g|bmp|tiff?|webp)$/i;
 const MOST = 16;
@@ -33,7 +33,7 @@ function thumb(title, value, source) {
 export class Pictures {
   /** `changed` is called whenever another picture is to be used, `refused` with a sentence for what is none. */
   constructor(changed, refused) {
-    Object.assign(this, { changed, refused, own: [], offered: [], builtin: new Map(), current: null, asksForMore: false });
+    Object.assign(this, { changed, refused, own: [], offered: [], builtin: new Map(), current: null, needsMore: false });
     element("pictures").addEventListener("change", (event) => event.target.name === "picture" && this.choose(event.target.value));
     element("files").addEventListener("change", (event) => {
       this.add([...event.target.files]);
@@ -101,15 +101,15 @@ export class Pictures {
   async load(picture) {
     const { name, category, href } = picture;
     if (!picture.opened) {
-      const data = await (await ask(href)).blob();
+      const data = await (await send(href)).blob();
       const file = new File([data], `${name}.png`, { type: "image/png" });
       picture.opened = { name, category, ...(await opened(file, href)) };
     }
     return picture.opened;
   }
 
-  /** Take the user's files: in place of those before, or in addition where the method asks for more. */
-  async add(files, keep = this.asksForMore) {
+  /** Take the user's files: in place of those before, or in addition where the method needs more. */
+  async add(files, keep = this.needsMore) {
     const images = files.filter((file) => file.type.startsWith("image/") || READ.test(file.name));
     if (!images.length) {
       if (files.length) this.refused(`${files[0].name} is not a picture; PNG, JPEG, BMP, TIFF and WebP can be used.`);

@@ -1,4 +1,4 @@
-// What the page asks for, as the request's recipe, as a whole recipe in YAML, and as a curl command.
+// What the page requests, as the request's recipe, as a whole recipe in YAML, and as a curl command.
 
 /** The size [height, width] whose longer side is at most `side`, as the picture's proportions are. */
 function scaled(picture, side) {
@@ -64,7 +64,7 @@ const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 /** A file as curl's -F takes it: in quotes of its own, so that commas and semicolons are part of the name. */
 const upload = (name) => shell(`images=@"${name.replace(/["\\]/g, "\\$&")}"`);
 
-/** The request as a command; its answer is a tar with image, mask, normal image and facts. */
+/** The request as a command; its response is a tar with image, mask, normal image and facts. */
 export function curl({ pictures, recipe, seed, strength, category }, origin) {
   const builtin = pictures.filter(({ href }) => href);
   const fetched = builtin.map(({ href, file }) => `curl -fsS ${shell(new URL(href, origin).href)} -o ${shell(file.name)}\n`);

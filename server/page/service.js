@@ -4,7 +4,7 @@ const PATIENCE = 6; // tries
 const LONGEST_WAIT = 30; // seconds
 
 export class Problem extends Error {
-  /** A sentence for the user, out of a problem document (RFC 9457) or the lack of any answer. */
+  /** A sentence for the user, out of a problem document (RFC 9457) or the lack of any response. */
   constructor(message, fields = []) {
     super(message);
     this.lines = [message, ...fields.map(({ field, detail }) => `${field}: ${detail}`).filter((line) => !message.includes(line))];
@@ -22,7 +22,7 @@ const pause = (seconds, signal) =>
 
 async function problem(response) {
   const found = await response.json().catch(() => ({}));
-  return new Problem(found.detail || `The server answered ${response.status} ${response.statusText}.`, found.errors);
+  return new Problem(found.detail || `The server responded with ${response.status} ${response.statusText}.`, found.errors);
 }
 
 async function once(path, options) {
@@ -30,15 +30,15 @@ async function once(path, options) {
     return await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer. See that it runs (synthgen serve), then try again.");
+    throw new Problem("The server does not respond. See that it runs (synthgen serve), then try again.");
   }
 }
 
 /**
- * The server's answer. While it is busy (429, 503), waits as long as it says and asks again, a few times;
- * `waiting` is told each time how many seconds. Raises Problem.
+ * The server's response. While it is busy (429, 503), waits as long as it says and sends again, a few times;
+ * `waiting` is called each time with how many seconds. Raises Problem.
  */
-export async function ask(path, options = {}, waiting = () => {}) {
+export async function send(path, options = {}, waiting = () => {}) {
   for (let tries = 1; ; tries++) {
     const response = await once(path, options);
     if (response.ok) return response;
@@ -49,7 +49,7 @@ export async function ask(path, options = {}, waiting = () => {}) {
   }
 }
 
-export const get = async (path) => (await ask(path)).json();
+export const get = async (path) => (await send(path)).json();
 
 /** The multipart body of a request for one sample. */
 export function form({ pictures, recipe, seed, strength, category }) {

@@ -1,9 +1,9 @@
-"""Samples in the forms in which they are answered; done where they are made, to spare the HTTP process."""
+"""Samples encoded for their response; done in the worker that made them, to spare the HTTP process."""
 
 from base64 import b64encode
 from collections.abc import Sequence
 
-from server.workers.jobs import Encoded, Form
+from server.workers.jobs import Encoded, Encoding
 from synthgen.recipe.recipe import ImageFormat, Output
 from synthgen.sample import Sample
 from synthgen.shards.encode import encode
@@ -13,12 +13,12 @@ MEDIA_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpg": "image/jpeg", 
 """By the image format of a recipe's output."""
 
 
-def formed(form: Form, samples: Sequence[Sample], output: Output) -> Block | Encoded:
-    """Encode samples in a form."""
-    if form == "block":
+def encode_samples(encoding: Encoding, samples: Sequence[Sample], output: Output) -> Block | Encoded:
+    """Encode samples as their response needs them."""
+    if encoding == "block":
         return block(samples, output)
-    write = {"json": _json, "image": _image, "multipart": _parts}[form]
-    between = b"," if form == "json" else b""
+    write = {"json": _json, "image": _image, "multipart": _parts}[encoding]
+    between = b"," if encoding == "json" else b""
     return Encoded(
         between.join(write(sample, output) for sample in samples),
         [sample.facts.model_dump_json(exclude={"params"}) for sample in samples],
@@ -26,7 +26,7 @@ def formed(form: Form, samples: Sequence[Sample], output: Output) -> Block | Enc
 
 
 def boundary(fingerprint: str) -> str:
-    """The line between the parts of a multipart answer: the same for the same samples."""
+    """The line between the parts of a multipart response: the same for the same samples."""
     return f"synthgen-{fingerprint[:40]}"
 
 

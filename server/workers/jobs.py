@@ -1,4 +1,4 @@
-"""What the processes are told and what they answer; everything here travels between processes."""
+"""What worker processes are sent and what they send back; everything here travels between processes."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.shards.writer import Block
 
-Form = Literal["block", "json", "image", "multipart"]
-"""How samples are answered: as a piece of a tar, JSON, one image, or parts of a multipart message."""
+Encoding = Literal["block", "json", "image", "multipart"]
+"""How samples stand in a response: as a piece of a tar, JSON, one image, or parts of a multipart message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ class Job:
     number: int
     origin: Origin
     indices: range
-    form: Form
-    kind: Hashable
-    """Jobs of one kind, that is of the same methods and size, are made together."""
+    encoding: Encoding
+    batch_key: Hashable
+    """Jobs with the same key, that is of the same methods and size, are done together."""
     most_together: int
-    """Most samples of its kind that are made together."""
+    """Most samples of its key that are made together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs that are made together; and plans that they name for the first time."""
+    """Jobs that are done together; and plans that they name for the first time."""
 
     jobs: tuple[Job, ...]
     plans: dict[str, Plan]
@@ -66,7 +66,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Samples as they are answered, and the facts of each as JSON without the drawn parameters."""
+    """Samples as they stand in a response, and the facts of each as JSON without the drawn parameters."""
 
     data: bytes | memoryview
     facts: list[str]
@@ -112,4 +112,4 @@ class Ready:
     """A process has what it needs."""
 
 
-News = Done | Failed | Timed | Ready
+Message = Done | Failed | Timed | Ready

@@ -1,4 +1,4 @@
-"""A lane: a queue, and the processes that take from it. Diffusion has its own: nothing else waits for it."""
+"""A worker pool: a queue, and processes that do its jobs. Diffusion has its own: nobody else waits for it."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from server.http.problems import Fault, Problem, later, refused, without_folders
-from server.workers.jobs import Done, Failed, Job, News, Ready, Stored, Timed
+from server.workers.jobs import Done, Failed, Job, Message, Ready, Stored, Timed
 from server.workers.process import WorkerProcess
 from server.workers.queue import FairQueue
 from synthgen.plan.plan import Plan
@@ -20,18 +20,18 @@ RATE_MEMORY = 0.9
 
 
 class Observer(Protocol):
-    """Is told what happens in a lane, for the metrics."""
+    """Counts what happens in a worker pool, for the metrics."""
 
-    def batch(self, lane: str, timed: Timed) -> None:
+    def batch(self, pool: str, timed: Timed) -> None:
         """A batch is done."""
 
-    def worker_lost(self, lane: str) -> None:
-        """A process ended unasked."""
+    def worker_lost(self, pool: str) -> None:
+        """A worker process was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a lane takes upon itself."""
+    """How much a worker pool takes upon itself."""
 
     jobs: int
     """Jobs that wait or are under way."""
@@ -44,30 +44,30 @@ class Bounds:
 
 
 class Hold:
-    """Bytes that one request keeps in memory; its lane's sum follows."""
+    """Bytes that one request keeps in memory; its worker pool's sum follows."""
 
-    def __init__(self, lane: "Lane") -> None:
-        self._lane = lane
+    def __init__(self, pool: "WorkerPool") -> None:
+        self._pool = pool
         self._bytes = 0
 
     def add(self, size: int) -> None:
         """Keep some bytes more, or, where this is negative, less."""
         self._bytes += size
-        self._lane.held_bytes += size
+        self._pool.held_bytes += size
 
     def end(self) -> None:
         """Keep nothing any more."""
         self.add(-self._bytes)
 
 
-class Lane:
+class WorkerPool:
     """Does jobs by processes of its own; everything is called in the event loop."""
 
     def __init__(
         self,
         name: str,
         bounds: Bounds,
-        start_process: Callable[[int, Callable[[WorkerProcess, News | None], None]], WorkerProcess],
+        start_process: Callable[[int, Callable[[WorkerProcess, Message | None], None]], WorkerProcess],
         plans: Mapping[str, Plan],
         observer: Observer,
     ) -> None:
@@ -76,7 +76,7 @@ class Lane:
         self._start_process, self._plans, self._observer = start_process, plans, observer
         self._queue = FairQueue()
         self._workers: dict[WorkerProcess, int] = {}
-        self._answers: dict[int, asyncio.Future[Done]] = {}
+        self._results: dict[int, asyncio.Future[Done]] = {}
         self._seconds_a_job = 0.1
         self.held_bytes = 0
         """The sum of all that requests hold."""
@@ -85,7 +85,7 @@ class Lane:
     def start(self, count: int) -> None:
         """Start the processes."""
         for number in range(count):
-            self._workers[self._start_process(number, self._hear)] = number
+            self._workers[self._start_process(number, self._on_message)] = number
 
     async def stop(self) -> None:
         """Let the processes finish what they have, and end them."""
@@ -100,7 +100,7 @@ class Lane:
     @property
     def outstanding(self) -> int:
         """Jobs that wait or are under way."""
-        return len(self._answers)
+        return len(self._results)
 
     @property
     def waiting(self) -> int:
@@ -121,7 +121,7 @@ class Lane:
         finally:
             hold.end()
 
-    def require_room(self) -> None:
+    def require_capacity(self) -> None:
         """Raise Problem (429) where as much is outstanding or held as may be."""
         if self.outstanding < self._bounds.jobs and not self.holds_enough:
             return
@@ -135,30 +135,30 @@ class Lane:
     async def do(self, client: str, job: Job, hold: Hold, *, is_first: bool) -> Done:
         """Make some samples of a request; when cancelled, what still waits is dropped.
 
-        Raises Problem where that fails, and for its first samples where the lane is full: what was begun is
+        Raises Problem where that fails, and for its first samples where the pool is full: what was begun is
         not refused halfway.
         """
         if is_first:
-            self.require_room()
+            self.require_capacity()
             hold.add(job.origin.upload_bytes)
-        answer = self._answers[job.number] = asyncio.get_running_loop().create_future()
+        result = self._results[job.number] = asyncio.get_running_loop().create_future()
         self._queue.put(client, job)
         self._dispatch()
         try:
             async with asyncio.timeout(self._bounds.seconds):
-                done = await answer
+                done = await result
             hold.add(len(done.made.data))
             return done
         except TimeoutError:
             self._replace_silent(job)
             raise later(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"this took more than {self._bounds.seconds:g} seconds; ask for less, or come again later",
+                f"this took more than {self._bounds.seconds:g} seconds; request less, or come again later",
                 self._bounds.seconds,
             ) from None
         finally:
             self._queue.drop(job.number)
-            self._answers.pop(job.number, None)
+            self._results.pop(job.number, None)
 
     def _dispatch(self) -> None:
         """Hand out what waits, at once and as evenly as it goes."""
@@ -175,27 +175,27 @@ class Lane:
             named = {job.origin.name for job in jobs if isinstance(job.origin, Stored)}
             worker.send(jobs, {name: self._plans[name] for name in named - worker.known})
 
-    def _hear(self, worker: WorkerProcess, news: News | None) -> None:
-        match news:
+    def _on_message(self, worker: WorkerProcess, message: Message | None) -> None:
+        match message:
             case None:
                 self._lost(worker)
             case Ready():
                 worker.is_ready = True
             case Timed():
                 done = worker.batches.pop(0)
-                self._measured(len(done) or 1, sum(news.seconds.values()))
-                self._observer.batch(self.name, news)
+                self._measured(len(done) or 1, sum(message.seconds.values()))
+                self._observer.batch(self.name, message)
             case Done():
-                if answer := self._open_answer(news.number):
-                    answer.set_result(news)
+                if result := self._open_result(message.number):
+                    result.set_result(message)
             case Failed():
-                if answer := self._open_answer(news.number):
-                    answer.set_exception(_problem(news))
+                if result := self._open_result(message.number):
+                    result.set_exception(_problem(message))
         self._dispatch()
 
-    def _open_answer(self, number: int) -> "asyncio.Future[Done] | None":
-        answer = self._answers.get(number)
-        return answer if answer and not answer.done() else None
+    def _open_result(self, number: int) -> "asyncio.Future[Done] | None":
+        result = self._results.get(number)
+        return result if result and not result.done() else None
 
     def _measured(self, jobs: int, seconds: float) -> None:
         self._seconds_a_job = RATE_MEMORY * self._seconds_a_job + (1 - RATE_MEMORY) * seconds / jobs
@@ -213,11 +213,11 @@ class Lane:
             return
         self._observer.worker_lost(self.name)
         for job in worker.jobs:
-            if answer := self._open_answer(job.number):
-                answer.set_exception(
+            if result := self._open_result(job.number):
+                result.set_exception(
                     later(HTTPStatus.SERVICE_UNAVAILABLE, "the worker that made this was lost; try again", 1)
                 )
-        self._workers[self._start_process(number, self._hear)] = number
+        self._workers[self._start_process(number, self._on_message)] = number
 
 
 def _problem(failed: Failed) -> Problem:

@@ -1,4 +1,4 @@
-"""A worker process as the service sees it: batches go out, news come in, and its death is news, too."""
+"""A worker process as the service sees it: batches go out, messages come in, and its death is one, too."""
 
 import asyncio
 import threading
@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from server.workers.jobs import Batch, Job, News
-from server.workers.shared_memory import receive_news
+from server.workers.jobs import Batch, Job, Message
+from server.workers.shared_memory import receive_message
 from server.workers.worker import Limits, serve
 from synthgen.plan.plan import Plan
 from synthgen.runtime.processes import process_context
@@ -16,22 +16,22 @@ from synthgen.runtime.processes import process_context
 JOIN_SECONDS = 10
 PRELOAD = ["server.workers.worker"]
 
-Hear = Callable[["WorkerProcess", News | None], None]
-"""Is called in the event loop with a worker's news, and with None when it is gone."""
+OnMessage = Callable[["WorkerProcess", Message | None], None]
+"""Is called in the event loop with every message of a worker, and with None when it is gone."""
 
 
 class WorkerProcess:
     """One process, with a thread that writes to it and one that reads, so that the event loop never waits."""
 
-    def __init__(self, limits: Limits, modules: list[str], hear: Hear) -> None:
+    def __init__(self, limits: Limits, modules: list[str], on_message: OnMessage) -> None:
         self.batches: list[list[Job]] = []
         """The batches under way, in the order in which they will be done."""
         self.known: set[str] = set()
-        """The plans that it was told."""
+        """The names of the plans that it was sent."""
         self.is_ready = False
         self.is_ending = False
-        """Whether it was told to end, and takes nothing more."""
-        self._hear = hear
+        """Whether it is being ended, and takes nothing more."""
+        self._on_message = on_message
         self._loop = asyncio.get_running_loop()
         context = process_context([*PRELOAD, *modules])
         self._connection, theirs = context.Pipe()
@@ -65,16 +65,16 @@ class WorkerProcess:
         self._writer.shutdown(wait=False, cancel_futures=True)
 
     def _write(self, batch: Batch | None) -> None:
-        with suppress(OSError):  # the reader tells of its death
+        with suppress(OSError):  # the reading thread reports its death
             self._connection.send(batch)
 
     def _read(self, connection: Connection) -> None:
         try:
             while True:
-                self._tell(receive_news(connection))
+                self._pass_on(receive_message(connection))
         except (EOFError, OSError):
-            self._tell(None)
+            self._pass_on(None)
 
-    def _tell(self, news: News | None) -> None:
-        with suppress(RuntimeError):  # the event loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(self._hear, self, news)
+    def _pass_on(self, message: Message | None) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits for it any more
+            self._loop.call_soon_threadsafe(self._on_message, self, message)

@@ -28,7 +28,7 @@ class FairQueue:
             for client in list(self._waiting):
                 job = self._waiting[client][0]
                 fits = samples + len(job.indices) <= job.most_together and len(taken) < most_jobs
-                if taken and not (job.kind == taken[0].kind and fits):
+                if taken and not (job.batch_key == taken[0].batch_key and fits):
                     continue
                 self._pop(client)
                 taken.append(job)

@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from queue import Queue
 from typing import Any
 
-from server.workers.encoding import formed
-from server.workers.jobs import Batch, Done, Failed, Job, News, Ready, Timed
+from server.workers.encoding import encode_samples
+from server.workers.jobs import Batch, Done, Failed, Job, Message, Ready, Timed
 from server.workers.pipelines import Plans, RefusedImagesError
-from server.workers.shared_memory import send_news
+from server.workers.shared_memory import send_message
 from synthgen.engines.worker import worker_device
 from synthgen.errors import InputError, SynthgenError
 from synthgen.pipeline.pipeline import Draft, Pipeline, complete
@@ -29,7 +29,7 @@ from synthgen.runtime.devices import torch_device
 from synthgen.runtime.processes import one_thread
 
 NICENESS = 5
-"""The process that answers comes first: what waits for it are requests, and all that it does is short."""
+"""The HTTP process comes first: requests wait for it, and all that it does is short."""
 SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter from another stage."""
 
@@ -40,15 +40,15 @@ class Limits:
 
     device: str
     number: int
-    """Which of its lane's processes it is; the GPUs are taken in turn."""
+    """Which of its worker pool's processes it is; the GPUs are taken in turn."""
     max_image_pixels: int
     max_sample_pixels: int
     models: tuple[str, ...]
-    """Diffusion models to load before anybody asks for them."""
+    """Diffusion models to load before the first job."""
 
 
 @dataclass(slots=True)
-class Work:
+class StagedJob:
     """A job between the stages."""
 
     job: Job
@@ -58,10 +58,10 @@ class Work:
 
 
 @dataclass(slots=True)
-class InMaking:
+class StagedBatch:
     """A batch between the stages."""
 
-    work: list[Work] = field(default_factory=list)
+    jobs: list[StagedJob] = field(default_factory=list)
     samples: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -74,11 +74,11 @@ def serve(connection: Connection, limits: Limits) -> None:
     one_thread()
     os.nice(NICENESS)
     sys.setswitchinterval(SWITCH_SECONDS)
-    tell = _sender(connection)
-    stages = Stages(limits, tell)
+    report = _sender(connection)
+    stages = Stages(limits, report)
     # Samples make no cycles: what was imported need not be searched for them over and over.
     gc.freeze()
-    tell(Ready())
+    report(Ready())
     try:
         while (batch := connection.recv()) is not None:
             stages.put(batch)
@@ -90,14 +90,14 @@ def serve(connection: Connection, limits: Limits) -> None:
 class Stages:
     """Three threads, each of which hands on what it is done with; nothing is made twice at the same time."""
 
-    def __init__(self, limits: Limits, tell: Callable[[News], None]) -> None:
-        self._limits, self._tell = limits, tell
+    def __init__(self, limits: Limits, report: Callable[[Message], None]) -> None:
+        self._limits, self._report = limits, report
         self._plans = Plans(limits.max_image_pixels, limits.max_sample_pixels)
         for model in limits.models:
             self._plans.load(model, torch_device(limits.device, limits.number))
         self._decode: Queue[Batch | None] = Queue(2)
-        self._render: Queue[InMaking | None] = Queue(1)
-        self._encode: Queue[InMaking | None] = Queue(1)
+        self._render: Queue[StagedBatch | None] = Queue(1)
+        self._encode: Queue[StagedBatch | None] = Queue(1)
         self._threads = [
             threading.Thread(target=stage, daemon=True)
             for stage in (self._decoding, self._rendering, self._encoding)
@@ -120,56 +120,56 @@ class Stages:
             for name, plan in batch.plans.items():
                 self._plans.learn(name, plan)
             started = time.perf_counter()
-            making = InMaking()
+            staged = StagedBatch()
             for job in batch.jobs:
-                self._attempt(job, partial(self._begin, job, making))
-            making.samples = sum(len(work.drafts) for work in making.work)
-            making.seconds["decode"] = time.perf_counter() - started
-            self._render.put(making)
+                self._attempt(job, partial(self._begin, job, staged))
+            staged.samples = sum(len(each.drafts) for each in staged.jobs)
+            staged.seconds["decode"] = time.perf_counter() - started
+            self._render.put(staged)
         self._render.put(None)
 
     def _rendering(self) -> None:
-        while (making := self._render.get()) is not None:
+        while (staged := self._render.get()) is not None:
             started = time.perf_counter()
-            making.work = self._rendered(making.work)
-            making.seconds["render"] = time.perf_counter() - started
-            self._encode.put(making)
+            staged.jobs = self._rendered(staged.jobs)
+            staged.seconds["render"] = time.perf_counter() - started
+            self._encode.put(staged)
         self._encode.put(None)
 
     def _encoding(self) -> None:
-        while (making := self._encode.get()) is not None:
+        while (staged := self._encode.get()) is not None:
             started = time.perf_counter()
-            for work in making.work:
-                self._attempt(work.job, partial(self._encode_one, work))
-            making.seconds["encode"] = time.perf_counter() - started
-            self._tell(Timed(making.samples, making.seconds))
+            for each in staged.jobs:
+                self._attempt(each.job, partial(self._encode_one, each))
+            staged.seconds["encode"] = time.perf_counter() - started
+            self._report(Timed(staged.samples, staged.seconds))
 
-    def _begin(self, job: Job, making: InMaking) -> None:
-        making.work.append(self._begun(job))
+    def _begin(self, job: Job, staged: StagedBatch) -> None:
+        staged.jobs.append(self._begun(job))
 
-    def _encode_one(self, work: Work) -> None:
-        self._tell(_encoded(work))
+    def _encode_one(self, staged: StagedJob) -> None:
+        self._report(_encoded(staged))
 
-    def _begun(self, job: Job) -> Work:
+    def _begun(self, job: Job) -> StagedJob:
         pipeline = self._plans.pipeline(job.origin)
         device = worker_device(self._limits.device, self._limits.number, pipeline.plan.recipe)
-        return Work(job, pipeline, device, [pipeline.begin(index) for index in job.indices])
+        return StagedJob(job, pipeline, device, [pipeline.begin(index) for index in job.indices])
 
-    def _rendered(self, works: list[Work]) -> list[Work]:
+    def _rendered(self, jobs: list[StagedJob]) -> list[StagedJob]:
         """All of a device together; where that fails, one by one, so that only what is to blame fails."""
-        done: list[Work] = []
-        for device in dict.fromkeys(work.device for work in works):
-            some = [work for work in works if work.device == device]
+        done: list[StagedJob] = []
+        for device in dict.fromkeys(staged.device for staged in jobs):
+            some = [staged for staged in jobs if staged.device == device]
             try:
-                complete([draft for work in some for draft in work.drafts], device)
+                complete([draft for staged in some for draft in staged.drafts], device)
                 done += some
             except Exception as error:
                 if len(some) == 1:
-                    self._tell(_failure(some[0].job, error))
+                    self._report(_failure(some[0].job, error))
                     continue
-                for work in some:
-                    again = self._begun(work.job)
-                    if self._attempt(work.job, partial(complete, again.drafts, again.device)):
+                for staged in some:
+                    again = self._begun(staged.job)
+                    if self._attempt(staged.job, partial(complete, again.drafts, again.device)):
                         done.append(again)
         return done
 
@@ -177,15 +177,17 @@ class Stages:
         try:
             what()
         except Exception as error:
-            self._tell(_failure(job, error))
+            self._report(_failure(job, error))
             return False
         return True
 
 
-def _encoded(work: Work) -> Done:
-    samples = [work.pipeline.finish(draft) for draft in work.drafts]
-    plan = work.pipeline.plan
-    return Done(work.job.number, plan.fingerprint, formed(work.job.form, samples, plan.recipe.output))
+def _encoded(staged: StagedJob) -> Done:
+    samples = [staged.pipeline.finish(draft) for draft in staged.drafts]
+    plan = staged.pipeline.plan
+    return Done(
+        staged.job.number, plan.fingerprint, encode_samples(staged.job.encoding, samples, plan.recipe.output)
+    )
 
 
 def _failure(job: Job, error: Exception) -> Failed:
@@ -197,15 +199,15 @@ def _failure(job: Job, error: Exception) -> Failed:
     return Failed(job.number, f"a worker failed ({type(error).__name__}: {error}); this is a bug", False)
 
 
-def _sender(connection: Connection) -> Callable[[News], None]:
-    """Sends news, one at a time; what nobody is there to hear is dropped."""
+def _sender(connection: Connection) -> Callable[[Message], None]:
+    """Sends messages, one at a time; the process ends where nobody is there to receive them."""
     lock = threading.Lock()
 
-    def tell(news: News) -> None:
+    def report(message: Message) -> None:
         with lock:
             try:
-                send_news(connection, news)
+                send_message(connection, message)
             except (BrokenPipeError, ConnectionResetError):
                 os._exit(1)
 
-    return tell
+    return report

@@ -43,6 +43,8 @@ class Synthesizer(BaseModel, Generic[P]):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    title: ClassVar[str]
+    """What the method does, for people who know no papers: sentence case, no full stop."""
     strength_kind: ClassVar[Literal["delta", "s"]] = "delta"
     params_type: ClassVar[type[Params]]
     paired: ClassVar[bool] = True
@@ -59,6 +61,12 @@ class Synthesizer(BaseModel, Generic[P]):
     """Opacity of the anomaly (weight of the anomaly), drawn uniformly."""
     min_overlap: Share = 0.0
     """Least share of the drawn defect that must lie on the foreground, before it is clipped to it."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Raise TypeError for a class with a method name and no title."""
+        if not cls.model_fields["method"].is_required() and not getattr(cls, "title", ""):
+            raise TypeError(f"{cls.__name__}: a synthesizer needs a title, a ClassVar[str]; give it one")
 
     def collections(self) -> set[str]:
         """The texture collections that the method draws from; they are pinned in the plan."""

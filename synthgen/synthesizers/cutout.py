@@ -1,7 +1,7 @@
 """Cutout: a rectangle of one colour (DeVries and Taylor, 2017; the baseline of CutPaste, table 4)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class CutoutParams(Params):
 class Cutout(Synthesizer[CutoutParams]):
     """Fill a rectangle with one colour."""
 
+    title: ClassVar[str] = "Fill a rectangle with one colour"
     params_type = CutoutParams
 
     method: Literal["cutout"] = "cutout"

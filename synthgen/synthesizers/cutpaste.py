@@ -1,6 +1,6 @@
 """CutPaste: a rectangle of the product, recoloured, in another place (Li et al., CVPR 2021, section 2.2)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from synthgen.synthesizers.common.patch import AreaPatchSynthesizer
 
 class CutPaste(AreaPatchSynthesizer):
     """Paste a jittered rectangle of the product onto another place of it."""
+
+    title: ClassVar[str] = "Paste a rectangle of the product onto another place of it"
 
     method: Literal["cutpaste"] = "cutpaste"
 

@@ -4,7 +4,7 @@ The label is the real change: what Poisson blending left as it was is not in the
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -51,6 +51,7 @@ class NsaParams(Params):
 class Nsa(Synthesizer[NsaParams]):
     """Poisson-blend patches of another image of the product."""
 
+    title: ClassVar[str] = "Blend in patches of another image of the product, without visible seams"
     params_type = NsaParams
 
     method: Literal["nsa"] = "nsa"

@@ -1,6 +1,6 @@
 """Perlin mask and the image itself, cut into a grid and shuffled (MemSeg, Yang et al., 2023, section 3.2)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ class PerlinSelfShuffleParams(PerlinParams):
 class PerlinSelfShuffle(PerlinSynthesizer[PerlinSelfShuffleParams]):
     """Show the image's own cells, shuffled, through a Perlin mask."""
 
+    title: ClassVar[str] = "Blend shuffled tiles of the image itself through a Perlin mask"
     params_type = PerlinSelfShuffleParams
 
     method: Literal["perlin-self-shuffle"] = "perlin-self-shuffle"

@@ -4,7 +4,7 @@ DRAEM also turns the normal image itself in 3 of 10 cases; here the normal image
 the pair of normal and anomalous image is part of the result.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ class PerlinTextureParams(PerlinParams):
 class PerlinTexture(PerlinSynthesizer[PerlinTextureParams]):
     """Show an augmented texture through a Perlin mask."""
 
+    title: ClassVar[str] = "Blend an unrelated texture through a Perlin mask"
     params_type = PerlinTextureParams
 
     method: Literal["perlin-texture"] = "perlin-texture"

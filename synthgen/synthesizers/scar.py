@@ -1,6 +1,6 @@
 """CutPaste-scar: a thin turned strip of the product in another place (Li et al., CVPR 2021, section 2.3)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from synthgen.synthesizers.common.patch import PatchSynthesizer
 
 class Scar(PatchSynthesizer):
     """Paste a thin, turned, jittered strip of the product onto another place of it."""
+
+    title: ClassVar[str] = "Paste a thin, tilted strip of the product onto another place of it"
 
     method: Literal["scar"] = "scar"
     width: PositiveRange = (2, 16)

@@ -4,7 +4,7 @@ A = (1 - M) I + delta M P + (1 - delta) M I, with P out of the model, live or fr
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,6 +59,7 @@ class SdasParams(DiffusionParams):
 class Sdas(DiffusionSynthesizer[SdasParams]):
     """Show an image that leaves the normal ones by a strength through a Perlin mask."""
 
+    title: ClassVar[str] = "Blend a diffusion-generated image through a Perlin mask"
     params_type = SdasParams
 
     method: Literal["sdas"] = "sdas"

@@ -40,6 +40,7 @@ class SdasImageParams(DiffusionParams):
 class SdasImage(DiffusionSynthesizer[SdasImageParams]):
     """Make a whole image that leaves the normal ones by a strength."""
 
+    title: ClassVar[str] = "Generate a whole anomalous image by diffusion"
     params_type = SdasImageParams
     paired: ClassVar[bool] = False
 

@@ -6,7 +6,7 @@ The label is the real change: what came back as it was is not in the mask.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -56,6 +56,7 @@ class SdasLocalParams(DiffusionParams):
 class SdasLocal(DiffusionSynthesizer[SdasLocalParams]):
     """Let a part of the image itself leave the normal ones by a strength."""
 
+    title: ClassVar[str] = "Regrow a region of the image by diffusion"
     params_type = SdasLocalParams
 
     method: Literal["sdas-local"] = "sdas-local"

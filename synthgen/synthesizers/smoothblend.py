@@ -5,7 +5,7 @@ patch's edge it is still 0.135, which would show as a faint box, so it is rescal
 is the ellipse that is left.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ SIGMA = 0.5
 
 class SmoothBlend(AreaPatchSynthesizer):
     """Blend a jittered patch of the product into another place of it, ever weaker towards its edge."""
+
+    title: ClassVar[str] = "Blend a patch of the product into another place of it, with soft edges"
 
     method: Literal["smoothblend"] = "smoothblend"
 

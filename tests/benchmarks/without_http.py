@@ -8,8 +8,8 @@ from pathlib import Path
 
 import synthgen
 from server.settings import Settings
-from server.workers.encoding import formed
-from server.workers.jobs import Form, Uploaded
+from server.workers.encoding import encode_samples
+from server.workers.jobs import Encoding, Uploaded
 from server.workers.pipelines import Plans
 from synthgen.engines.worker import make_shard
 from synthgen.pipeline.pipeline import Pipeline, complete
@@ -42,7 +42,7 @@ def at_once(work: Callable[[float], int], seconds: float) -> float:
 
 
 def uploads_without_http(
-    images: Sequence[bytes], asked_recipe: dict[str, object], n: int, form: Form, until: float
+    images: Sequence[bytes], asked_recipe: dict[str, object], n: int, encoding: Encoding, until: float
 ) -> int:
     """What a worker does for requests; returns the samples made."""
     settings = Settings()
@@ -58,7 +58,7 @@ def uploads_without_http(
         pipeline = plans.pipeline(Uploaded(one, "uploads", (images[number % len(images)],)))
         drafts = [pipeline.begin(index) for index in range(n)]
         complete(drafts, "cpu")
-        formed(form, [pipeline.finish(draft) for draft in drafts], pipeline.plan.recipe.output)
+        encode_samples(encoding, [pipeline.finish(draft) for draft in drafts], pipeline.plan.recipe.output)
         made += n
     return made
 

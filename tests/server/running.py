@@ -37,14 +37,14 @@ class Running:
     def send(self, request: urllib.request.Request) -> tuple[int, dict[str, str], bytes]:
         """Status, headers (lower case) and body, for any status."""
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, _lower(answer.headers.items()), answer.read()
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status, _lower(response.headers.items()), response.read()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, _lower(error.headers.items()), error.read()
 
     def stop(self) -> None:
-        """Ask it to stop, and wait until it did."""
+        """Let it stop, and wait until it did."""
         self.server.should_exit = True
         self.thread.join(60)
 

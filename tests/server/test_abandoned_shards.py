@@ -1,4 +1,4 @@
-"""A shard that is abandoned, and asked for again before it is gone, is made again."""
+"""A shard that is abandoned, and requested again before it is gone, is made again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,8 +30,8 @@ class SlowService:
         self.cache.open()
         self._pipeline = Pipeline(plan)
 
-    async def made(
-        self, client: str, origin: Any, recipe: Any, indices: range, form: str
+    async def make_samples(
+        self, client: str, origin: Any, recipe: Any, indices: range, encoding: str
     ) -> AsyncIterator[Done]:
         """The samples as blocks."""
         for index in indices:

@@ -52,6 +52,6 @@ def test_what_is_refused_says_why(server: Running) -> None:
         Client(server.url).anomalies([picture(1)], {"synthesizers": [{"method": "cutpast"}]})
 
 
-def test_no_service_is_told() -> None:
+def test_a_service_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(RunError, match="cannot be reached"):
         Client("http://127.0.0.1:9").recipes()

@@ -77,8 +77,10 @@ def test_shards_and_marks_are_those_of_generate(server: Running, tmp_path: Path,
     assert recipes
     expected = generated(synthgen.freeze(load_recipe(recipes / f"{name}.yaml")), tmp_path)
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda shard: server.get(f"/v1/recipes/{name}/shards/{shard}"), expected))
-    assert [body for _, _, body in answers] == list(expected.values())
+        responses = list(
+            threads.map(lambda shard: server.get(f"/v1/recipes/{name}/shards/{shard}"), expected)
+        )
+    assert [body for _, _, body in responses] == list(expected.values())
     marks = list(server.service.settings.cache_dir.rglob("*.json"))
     ours = {Mark.model_validate_json(path.read_bytes()).sha256: path.read_bytes() for path in marks}
     for shard, data in expected.items():
@@ -118,7 +120,7 @@ def test_a_shard_is_a_file_with_ranges_and_a_tag(server: Running) -> None:
         ("/v1/recipes/kept/shards/000000.json", 404),
     ],
 )
-def test_what_is_no_shard_is_told(server: Running, path: str, status: int) -> None:
+def test_what_is_no_shard_is_refused(server: Running, path: str, status: int) -> None:
     found, headers, body = server.get(path)
     assert (found, headers["content-type"]) == (status, "application/problem+json")
     assert b"detail" in body
@@ -161,11 +163,11 @@ def test_a_shard_that_takes_long_is_promised_and_then_there(tmp_path: Path) -> N
         assert server.get(path)[2] == next(iter((tmp_path / "cache").rglob("*.tar"))).read_bytes()
 
 
-def test_many_who_ask_for_a_shard_get_it_made_once(server: Running) -> None:
+def test_a_shard_that_many_request_is_made_once(server: Running) -> None:
     before = next(server.service._numbers)
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: server.get("/v1/recipes/kept/shards/000003.tar"), range(8)))
-    assert len({body for _, _, body in answers}) == 1
+        responses = list(threads.map(lambda _: server.get("/v1/recipes/kept/shards/000003.tar"), range(8)))
+    assert len({body for _, _, body in responses}) == 1
     assert next(server.service._numbers) - before <= 2
 
 
@@ -188,14 +190,14 @@ def test_a_killed_service_leaves_no_bad_shard(tmp_path: Path) -> None:
     )
     url = f"http://127.0.0.1:{port}"
     _wait_until_ready(url)
-    asking = threading.Thread(target=_ask_in_vain, args=(f"{url}/v1/recipes/patches/shards/000000.tar",))
-    asking.start()
+    client = threading.Thread(target=_request_in_vain, args=(f"{url}/v1/recipes/patches/shards/000000.tar",))
+    client.start()
     while not list(settings.cache_dir.rglob("*.partial")):
         time.sleep(0.005)
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    asking.join()
+    client.join()
     assert not list(settings.cache_dir.rglob("*.tar"))
     assert list(settings.cache_dir.rglob("*.partial"))
     plan = synthgen.freeze(load_recipe(tmp_path / "recipes/patches.yaml"))
@@ -215,11 +217,11 @@ def test_a_stopping_service_finishes_what_it_took_on(tmp_path: Path) -> None:
         )
         expected = server.send(request)[2]
         with ThreadPoolExecutor(4) as threads:
-            answers = [threads.submit(server.send, request) for _ in range(4)]
-            while server.service.lanes["paste"].outstanding < 8:
+            responses = [threads.submit(server.send, request) for _ in range(4)]
+            while server.service.pools["paste"].outstanding < 8:
                 time.sleep(0.005)
             server.stop()
-            assert all(answer.result()[2] == expected for answer in answers)
+            assert all(response.result()[2] == expected for response in responses)
 
 
 @pytest.fixture(scope="module")
@@ -299,9 +301,9 @@ def _wait_until_ready(url: str) -> None:
             time.sleep(0.1)
 
 
-def _ask_in_vain(url: str) -> None:
+def _request_in_vain(url: str) -> None:
     try:
-        with urllib.request.urlopen(url) as answer:
-            answer.read()
+        with urllib.request.urlopen(url) as response:
+            response.read()
     except OSError:
         pass

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from synthgen.images.pixels import Pixels
 from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
+from synthgen.synthesizers.common.patch import PatchSynthesizer
 from synthgen.synthesizers.registry import SYNTHESIZERS, AnySynthesizer
 from tests.synthesizers.scenes import PEERS, PLACES, MemoryLibrary, RefusedError, larger, place, scenes
 
@@ -162,6 +163,20 @@ def assert_same(first: Defect, second: Defect) -> None:
 
 def test_the_table_has_every_method() -> None:
     assert {fields["method"] for fields in TABLE.values()} == set(SYNTHESIZERS)
+
+
+@pytest.mark.parametrize("name", SYNTHESIZERS)
+def test_a_title_is_a_plain_phrase_of_its_own(name: str) -> None:
+    title = SYNTHESIZERS[name].title
+    assert title and title == title.strip() and title[0].isupper() and not title.endswith(".")
+    assert [other for other, kind in SYNTHESIZERS.items() if kind.title == title] == [name]
+
+
+def test_a_method_without_a_title_is_no_class() -> None:
+    with pytest.raises(TypeError, match="Untitled: a synthesizer needs a title"):
+
+        class Untitled(PatchSynthesizer):
+            method: Literal["untitled"] = "untitled"
 
 
 @every_row

@@ -29,12 +29,12 @@ def chosen(*headers: str) -> str:
         (["APPLICATION/X-TAR ; Q=1"], "application/x-tar"),
     ],
 )
-def test_the_best_liked_type_is_answered(headers: list[str], expected: str) -> None:
+def test_the_best_liked_type_is_chosen(headers: list[str], expected: str) -> None:
     assert chosen(*headers) == expected
 
 
 @pytest.mark.parametrize("header", ["text/html", "image/gif", "application/json;q=0", "application/json;q=x"])
-def test_what_is_not_answered_is_406(header: str) -> None:
+def test_a_type_that_there_is_not_is_406(header: str) -> None:
     with pytest.raises(Problem) as caught:
         chosen(header)
     assert caught.value.status == 406

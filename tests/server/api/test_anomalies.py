@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.api.request_form import ASKABLE
+from server.api.request_form import RECIPE_FIELDS
 from synthgen.images.decode import decode
 from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
@@ -36,29 +36,29 @@ MANY = {
 
 def made_here(images: list[bytes], recipe: dict[str, Any], n: int, seed: int) -> Pipeline:
     """The oracle: the same plan without the service."""
-    asked = Recipe.model_validate(
+    requested = Recipe.model_validate(
         {"name": "request", "count": n, "seed": seed, "split": "all", "source": {"kind": "builtin"}, **recipe}
     )
     source = UploadSource.of(images, "uploads")
-    return Pipeline(freeze(asked.model_copy(update={"source": source})))
+    return Pipeline(freeze(requested.model_copy(update={"source": source})))
 
 
 def test_the_samples_are_those_of_the_plan_that_recipe_images_and_seed_make(server: Running) -> None:
     images = [picture(1), picture(2)]
     status, headers, body = server.send(form(server.url, images, MANY, n=40, seed=11))
     assert status == 200
-    answer = json.loads(body)
+    response = json.loads(body)
     pipeline = made_here(images, MANY, 40, 11)
     expected = [encode(sample, pipeline.plan.recipe.output) for sample in pipeline.samples(range(40))]
-    assert answer["fingerprint"] == headers["synthgen-fingerprint"] == pipeline.plan.fingerprint
-    assert answer["seed"] == 11 and headers["synthgen-seed"] == "11"
-    assert len(answer["samples"]) == 40
-    for sample, members in zip(answer["samples"], expected, strict=True):
+    assert response["fingerprint"] == headers["synthgen-fingerprint"] == pipeline.plan.fingerprint
+    assert response["seed"] == 11 and headers["synthgen-seed"] == "11"
+    assert len(response["samples"]) == 40
+    for sample, members in zip(response["samples"], expected, strict=True):
         assert b64decode(sample["image"]) == members["png"]
         assert b64decode(sample["mask"]) == members["mask.png"]
         assert b64decode(sample["normal"]) == members["normal.png"]
         assert sample["facts"] == json.loads(members["json"])
-    assert len({sample["facts"]["method"] for sample in answer["samples"]}) == 4
+    assert len({sample["facts"]["method"] for sample in response["samples"]}) == 4
 
 
 def test_a_tar_is_a_shard_of_the_same_samples(server: Running) -> None:
@@ -90,7 +90,7 @@ def test_one_image_comes_in_the_accepted_format_with_its_facts(
         assert np.array_equal(decode(body), sample.image)
 
 
-def test_a_multipart_answer_has_the_members_as_parts(server: Running) -> None:
+def test_a_multipart_response_has_the_members_as_parts(server: Running) -> None:
     request = form(server.url, [picture(3)], CUTPASTE, "multipart/mixed", seed=5, n=2)
     status, headers, body = server.send(request)
     assert status == 200
@@ -128,7 +128,7 @@ def test_under_load_the_bytes_are_those_of_a_single_request(server: Running) -> 
     assert status == 200 and count > alone_count, "no two requests shared a batch"
 
 
-def test_a_seed_is_drawn_and_told_and_brings_the_sample_back(server: Running) -> None:
+def test_a_seed_is_drawn_and_returned_and_brings_the_sample_back(server: Running) -> None:
     status, headers, first = server.send(form(server.url, [picture(3)], CUTPASTE))
     other = server.send(form(server.url, [picture(3)], CUTPASTE))
     again = server.send(form(server.url, [picture(3)], CUTPASTE, seed=headers["synthgen-seed"]))
@@ -152,10 +152,10 @@ def test_strength_is_s_for_diffusion(server: Running) -> None:
         form(server.url, [picture(3)], recipe, strength=strength, seed=1, category="coffee")
         for strength in ("0", "2.5")
     ]
-    answers = [json.loads(server.send(request)[2])["samples"][0] for request in requests]
-    assert [each["facts"]["strength"] for each in answers] == [0, 2.5]
-    assert answers[0]["facts"]["strength_kind"] == "s"
-    assert answers[0]["image"] != answers[1]["image"]
+    responses = [json.loads(server.send(request)[2])["samples"][0] for request in requests]
+    assert [each["facts"]["strength"] for each in responses] == [0, 2.5]
+    assert responses[0]["facts"]["strength_kind"] == "s"
+    assert responses[0]["image"] != responses[1]["image"]
 
 
 def test_a_recipe_of_the_server_is_applied_to_the_images(server: Running) -> None:
@@ -203,18 +203,18 @@ def test_a_wrong_recipe_is_refused_by_its_field(server: Running, recipe: Any, fi
 
 
 def test_the_fields_of_a_request_are_fields_of_a_recipe() -> None:
-    assert set(ASKABLE) < set(Recipe.model_fields)
-    assert not {"name", "source", "count", "seed"} & set(ASKABLE)
+    assert set(RECIPE_FIELDS) < set(Recipe.model_fields)
+    assert not {"name", "source", "count", "seed"} & set(RECIPE_FIELDS)
 
 
-def test_a_full_lane_answers_429_and_then_recovers(tmp_path: Path) -> None:
+def test_a_full_worker_pool_refuses_and_then_recovers(tmp_path: Path) -> None:
     slow = {
         "synthesizers": [{"method": "sdas-image", "sampling": {"steps": 12, "batch": 2}}],
         "size": [64, 64],
     }
     with running(small_settings(tmp_path, max_outstanding=2, workers=1)) as server:
         with ThreadPoolExecutor(6) as threads:
-            answers = list(
+            responses = list(
                 threads.map(
                     lambda seed: server.send(
                         form(server.url, [picture(1)], slow, seed=seed, category="coffee")
@@ -222,16 +222,16 @@ def test_a_full_lane_answers_429_and_then_recovers(tmp_path: Path) -> None:
                     range(6),
                 )
             )
-        statuses = [status for status, _, _ in answers]
+        statuses = [status for status, _, _ in responses]
         assert statuses.count(200) == 2 and statuses.count(429) == 4
-        assert all(int(headers["retry-after"]) >= 1 for status, headers, _ in answers if status == 429)
+        assert all(int(headers["retry-after"]) >= 1 for status, headers, _ in responses if status == 429)
         assert server.send(form(server.url, [picture(1)], CUTPASTE))[0] == 200
 
 
 def test_what_a_client_waits_for_is_dropped_when_it_leaves(server: Running) -> None:
     import socket
 
-    lane = server.service.lanes["paste"]
+    pool = server.service.pools["paste"]
     request = form(server.url, [picture(1)], CUTPASTE, n=1000)
     assert isinstance(request.data, bytes)
     head = f"POST /v1/anomalies HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request.data)}\r\n"
@@ -240,9 +240,9 @@ def test_what_a_client_waits_for_is_dropped_when_it_leaves(server: Running) -> N
         connection.sendall(head.encode() + request.data)
         connection.recv(100)
     deadline = time.monotonic() + 5
-    while lane.outstanding and time.monotonic() < deadline:
+    while pool.outstanding and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert lane.outstanding == 0
+    assert pool.outstanding == 0
 
 
 def test_a_slow_reader_holds_no_worker(server: Running) -> None:
@@ -255,7 +255,7 @@ def test_a_slow_reader_holds_no_worker(server: Running) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head.encode() + request.data)
         deadline = time.monotonic() + 10
-        while server.service.lanes["paste"].outstanding or time.monotonic() < deadline - 9:
+        while server.service.pools["paste"].outstanding or time.monotonic() < deadline - 9:
             assert time.monotonic() < deadline, "the reader's work is still outstanding"
             time.sleep(0.05)
         started = time.monotonic()
@@ -267,7 +267,7 @@ def test_the_pieces_of_several_clients_come_in_turns(server: Running) -> None:
     """A large request of one client does not keep another waiting until it is done."""
     done: list[str] = []
 
-    def ask(name: str, n: int, source: str) -> None:
+    def send(name: str, n: int, source: str) -> None:
         import http.client
 
         connection = http.client.HTTPConnection("127.0.0.1", server.port, source_address=(source, 0))
@@ -276,9 +276,9 @@ def test_the_pieces_of_several_clients_come_in_turns(server: Running) -> None:
         assert connection.getresponse().read()
         done.append(name)
 
-    large = threading.Thread(target=ask, args=("large", 1000, "127.0.0.2"))
+    large = threading.Thread(target=send, args=("large", 1000, "127.0.0.2"))
     large.start()
     time.sleep(0.2)
-    ask("small", 1, "127.0.0.3")
+    send("small", 1, "127.0.0.3")
     large.join()
     assert done == ["small", "large"]

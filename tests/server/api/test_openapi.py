@@ -1,4 +1,4 @@
-"""The OpenAPI document: Schemathesis finds no answer that it does not describe, and its examples work."""
+"""The OpenAPI document: Schemathesis finds no response that it does not describe, and its examples work."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def fuzzed(check: Callable[[Any], None], cases: st.SearchStrategy[Any]) -> None:
     seed(0)(run)()
 
 
-def test_no_answer_is_one_that_the_document_does_not_describe(server: Running) -> None:
+def test_no_response_is_one_that_the_document_does_not_describe(server: Running) -> None:
     schema = schemathesis.openapi.from_dict(with_known_values(document(server)))
     schema.config.update(base_url=server.url)
     statuses: dict[str, set[int]] = {}
@@ -70,6 +70,18 @@ def test_no_answer_is_one_that_the_document_does_not_describe(server: Running) -
     assert len(statuses) == sum(len(operations) for operations in document(server)["paths"].values())
 
 
+def test_every_json_response_names_its_fields(server: Running) -> None:
+    described = document(server)
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            content = operation["responses"]["200"]["content"]
+            if "application/json" in content:
+                schema = content["application/json"]["schema"]
+                if "$ref" in schema:
+                    schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+                assert schema["properties"], path
+
+
 def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -> None:
     described = document(server)
     body = described["paths"]["/v1/anomalies"]["post"]["requestBody"]["content"]["multipart/form-data"][
@@ -78,8 +90,8 @@ def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -
     recipe = body["properties"]["recipe"]["default"]
     assert recipe == EXAMPLE_RECIPE
     n = body["properties"]["n"]["default"]
-    status, _, answer = server.send(form(server.url, [picture(1)], recipe, n=n))
-    assert status == 200 and len(json.loads(answer)["samples"]) == n
+    status, _, response = server.send(form(server.url, [picture(1)], recipe, n=n))
+    assert status == 200 and len(json.loads(response)["samples"]) == n
     for path, operations in described["paths"].items():
         if "get" in operations:
             given = {

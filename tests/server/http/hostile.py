@@ -28,8 +28,8 @@ Part = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back on a connection; status 0 where it was closed without an answer."""
+class Response:
+    """What came back on a connection; status 0 where it was closed without a response."""
 
     status: int
     headers: dict[str, str]
@@ -66,7 +66,7 @@ def post(body: bytes, content_type: bytes = FORM_TYPE, more: Iterable[bytes] = (
     return head(b"POST /v1/anomalies", *lines) + body
 
 
-def asks(*images: bytes, recipe: str | Mapping[str, Any] = CUTPASTE, **fields: str) -> bytes:
+def anomaly_request(*images: bytes, recipe: str | Mapping[str, Any] = CUTPASTE, **fields: str) -> bytes:
     """A request for anomalies on some images."""
     written = recipe if isinstance(recipe, str) else json.dumps(recipe)
     parts = [text("recipe", written), *(text(*field) for field in fields.items()), *map(file, images)]
@@ -79,8 +79,8 @@ def head(start: bytes, *lines: bytes, host: bytes = b"localhost") -> bytes:
     return b"\r\n".join(every) + b"\r\n\r\n"
 
 
-def exchange(port: int, pieces: bytes | Iterable[bytes], seconds: float = 20.0) -> Answer:
-    """Send something, whatever it is, until the server has enough; then read the answer to its end."""
+def exchange(port: int, pieces: bytes | Iterable[bytes], seconds: float = 20.0) -> Response:
+    """Send something, whatever it is, until the server has enough; then read the response to its end."""
     started = time.monotonic()
     received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
@@ -88,23 +88,23 @@ def exchange(port: int, pieces: bytes | Iterable[bytes], seconds: float = 20.0) 
             for piece in [pieces] if isinstance(pieces, bytes) else pieces:
                 connection.sendall(piece)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it answers in the middle of what is sent
+            pass  # it responds in the middle of what is sent
         try:
             while more := connection.recv(65536):
                 received += more
         except ConnectionResetError:
             pass  # it closed the connection on what it had not read
-    return _answer(received, time.monotonic() - started)
+    return _parsed(received, time.monotonic() - started)
 
 
-def _answer(received: bytes, seconds: float) -> Answer:
+def _parsed(received: bytes, seconds: float) -> Response:
     top, _, body = received.partition(b"\r\n\r\n")
     if not top:
-        return Answer(0, {}, b"", seconds)
+        return Response(0, {}, b"", seconds)
     start, *lines = top.decode("latin-1").split("\r\n")
     named = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in named}
-    return Answer(int(start.split()[1]), headers, body, seconds)
+    return Response(int(start.split()[1]), headers, body, seconds)
 
 
 def chunks(total: int, size: int = 2**20) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What requests hold in memory is counted and bounded, however slowly their answers are read."""
+"""What requests hold in memory is counted and bounded, however slowly their responses are read."""
 
 import socket
 import time
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from server.settings import MIB
 from server.workers.pool import BATCHES_AHEAD
-from tests.server.http.hostile import asks
+from tests.server.http.hostile import anomaly_request
 from tests.server.requests import CUTPASTE, form, picture
 from tests.server.running import Running, running, small_settings
 
 BOUND = 4 * MIB
 JOBS = 2
 PIECE = 2 * MIB
-MANY = asks(picture(1), recipe={**CUTPASTE, "size": [128, 128]}, n="1000", seed="1")
+MANY = anomaly_request(picture(1), recipe={**CUTPASTE, "size": [128, 128]}, n="1000", seed="1")
 """Pieces of a little less than that, and more of them than all buffers on the way hold."""
 
 
@@ -22,46 +22,46 @@ def test_readers_that_take_nothing_hold_a_bounded_sum_and_then_nothing(tmp_path:
     bounds = {"max_outstanding": JOBS, "max_outstanding_bytes": BOUND, "stall_seconds": 3.0}
     settings = small_settings(tmp_path, workers=1, **bounds)
     with running(settings) as server:
-        lane = server.service.lanes["paste"]
+        pool = server.service.pools["paste"]
         good = form(server.url, [picture(1)], CUTPASTE, n=40, seed=3)
         expected = server.send(good)[2]
-        await_that(lambda: lane.held_bytes == 0)
+        await_that(lambda: pool.held_bytes == 0)
         readers = [reader(server)]
-        while not lane.holds_enough:
+        while not pool.holds_enough:
             readers.append(reader(server))
             time.sleep(0.05)
         enough = time.monotonic()
         while time.monotonic() < enough + 1:
             readers.append(reader(server))
             time.sleep(0.05)
-            assert lane.held_bytes < BOUND + JOBS * PIECE, lane.held_bytes / MIB
+            assert pool.held_bytes < BOUND + JOBS * PIECE, pool.held_bytes / MIB
         status, headers, body = server.send(good)
         assert status == 429 and int(headers["retry-after"]) >= 1 and b"MiB are held" in body
-        await_that(lambda: lane.held_bytes == 0)
+        await_that(lambda: pool.held_bytes == 0)
         assert server.send(good)[2] == expected
         for each in readers:
             each.close()
 
 
 def test_what_is_read_is_held_no_longer(server: Running) -> None:
-    lane = server.service.lanes["paste"]
-    ahead = BATCHES_AHEAD * len(lane._workers)
+    pool = server.service.pools["paste"]
+    ahead = BATCHES_AHEAD * len(pool._workers)
     with reader(server) as connection:
         taken, most = 0, 0
         while taken < 40 * MIB and (some := connection.recv(PIECE)):
             taken += len(some)
-            most = max(most, lane.held_bytes)
+            most = max(most, pool.held_bytes)
     assert taken >= 40 * MIB
     assert MIB < most < (ahead + 1) * PIECE
     for accept in ("application/json", "application/x-tar", "multipart/mixed"):
         assert server.send(form(server.url, [picture(1)], CUTPASTE, accept, n=100))[0] == 200
     with reader(server):
-        await_that(lambda: lane.held_bytes > MIB)
-    await_that(lambda: lane.held_bytes == 0 and lane.outstanding == 0)
+        await_that(lambda: pool.held_bytes > MIB)
+    await_that(lambda: pool.held_bytes == 0 and pool.outstanding == 0)
 
 
 def reader(server: Running) -> socket.socket:
-    """A client that asks for much and reads nothing."""
+    """A client that requests much and reads nothing."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(("127.0.0.1", server.port))

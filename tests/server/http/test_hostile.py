@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.server.http import hostile
-from tests.server.http.hostile import asks, body_of, exchange, file, head, post, text
+from tests.server.http.hostile import anomaly_request, body_of, exchange, file, head, post, text
 from tests.server.requests import CUTPASTE, picture
 
 MIB = 2**20
@@ -42,8 +42,8 @@ RECIPES = {
     "textured": "source: {kind: builtin, categories: [brick]}\n"
     "synthesizers: [{method: perlin-texture, textures: FOLDER/secret/none}]",
 }
-GOOD = asks(picture(1), seed="7")
-LARGE = asks(picture(1, 512), recipe={**CUTPASTE, "size": [512, 512]}, n="100", seed="1")
+GOOD = anomaly_request(picture(1), seed="7")
+LARGE = anomaly_request(picture(1, 512), recipe={**CUTPASTE, "size": [512, 512]}, n="100", seed="1")
 SHARD = b"/v1/recipes/small/shards/000000.tar"
 
 
@@ -56,8 +56,8 @@ class Attacked:
     folder: Path
     log: Path
 
-    def send(self, pieces: Any, seconds: float = 20.0) -> hostile.Answer:
-        """Send something, and read the answer."""
+    def send(self, pieces: Any, seconds: float = 20.0) -> hostile.Response:
+        """Send something, and read the response."""
         return exchange(self.port, pieces, seconds)
 
     def memory(self) -> dict[int, int]:
@@ -103,15 +103,15 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-    told = log.read_text()
-    assert "Traceback" not in told and '"level": "error"' not in told, told[-3000:]
+    logged = log.read_text()
+    assert "Traceback" not in logged and '"level": "error"' not in logged, logged[-3000:]
 
 
 def _requests_that_fill_caches() -> Iterator[bytes]:
     """What is allowed, and before and after it what takes the most memory, which may be kept too."""
     yield LARGE
-    yield from (asks(data, seed="1") for data in hostile.unusual().values())
-    yield from (asks(picture(1), recipe=recipe, seed="1") for recipe in EXTREME_RECIPES.values())
+    yield from (anomaly_request(data, seed="1") for data in hostile.unusual().values())
+    yield from (anomaly_request(picture(1), recipe=recipe, seed="1") for recipe in EXTREME_RECIPES.values())
     yield LARGE
 
 
@@ -130,12 +130,12 @@ def refused(
     server: Attacked, data: Any, *statuses: int, field: str = "", quick: float = QUICK
 ) -> dict[str, Any]:
     """The problem with which something is refused: quickly, in one sentence, without a path of the server."""
-    answer = server.send(data)
-    assert answer.status in (statuses or (422,)), (answer.status, answer.body[:300])
-    assert answer.seconds < quick
-    problem = answer.problem
-    assert problem["status"] == answer.status and problem["detail"] and "\n" not in problem["detail"]
-    assert len(answer.body) < 8000 and str(server.folder) not in answer.body.decode()
+    response = server.send(data)
+    assert response.status in (statuses or (422,)), (response.status, response.body[:300])
+    assert response.seconds < quick
+    problem = response.problem
+    assert problem["status"] == response.status and problem["detail"] and "\n" not in problem["detail"]
+    assert len(response.body) < 8000 and str(server.folder) not in response.body.decode()
     if field:
         assert field in [fault["field"] for fault in problem["errors"]], problem
     return problem
@@ -144,30 +144,30 @@ def refused(
 @pytest.mark.parametrize("group", ["bombs", "truncations", "foreign"])
 def test_files_that_cannot_be_used_are_refused_by_their_number(attacked: Attacked, group: str) -> None:
     for name, data in getattr(hostile, group)().items():
-        problem = refused(attacked, asks(picture(1), data), field="images.1")
+        problem = refused(attacked, anomaly_request(picture(1), data), field="images.1")
         assert problem["detail"].startswith("images.1: "), (name, problem)
 
 
 def test_files_with_turned_bits_are_refused_or_used(attacked: Attacked) -> None:
     for name, data in hostile.flips().items():
-        answer = attacked.send(asks(data))
-        assert answer.status in (200, 422) and answer.seconds < QUICK, (name, answer)
+        response = attacked.send(anomaly_request(data))
+        assert response.status in (200, 422) and response.seconds < QUICK, (name, response)
 
 
 def test_unusual_files_are_used(attacked: Attacked) -> None:
     for name, data in hostile.unusual().items():
-        answer = attacked.send(asks(data, seed="1"))
-        assert answer.status == 200, (name, answer.body)
+        response = attacked.send(anomaly_request(data, seed="1"))
+        assert response.status == 200, (name, response.body)
 
 
 def test_images_that_are_too_large_or_too_many_together_are_refused_before_they_are_decoded(
     attacked: Attacked,
 ) -> None:
-    refused(attacked, asks(picture(1), bytes(2 * MIB + 1)), 413, field="images.1")
+    refused(attacked, anomaly_request(picture(1), bytes(2 * MIB + 1)), 413, field="images.1")
     flat = hostile.flat_png(6000)
     memory = attacked.memory()
-    refused(attacked, asks(*(flat + bytes([number]) for number in range(5))), field="images")
-    refused(attacked, asks(hostile.flat_png(6500)), field="images.0")
+    refused(attacked, anomaly_request(*(flat + bytes([number]) for number in range(5))), field="images")
+    refused(attacked, anomaly_request(hostile.flat_png(6500)), field="images.0")
     assert all(attacked.memory()[pid] - was < 16 * MIB for pid, was in memory.items())
     parts = [text("recipe", json.dumps(CUTPASTE)), *[file(picture(1))] * 33]
     refused(attacked, post(body_of(parts)), 400)
@@ -259,7 +259,7 @@ HOSTILE_RECIPES = {
 @pytest.mark.parametrize("case", HOSTILE_RECIPES)
 def test_hostile_recipes_are_refused_by_their_field(attacked: Attacked, case: str) -> None:
     recipe, field = HOSTILE_RECIPES[case]
-    refused(attacked, asks(picture(1), recipe=recipe), field=field)
+    refused(attacked, anomaly_request(picture(1), recipe=recipe), field=field)
 
 
 EXTREME_RECIPES = {
@@ -277,8 +277,8 @@ EXTREME_RECIPES = {
 
 @pytest.mark.parametrize("case", EXTREME_RECIPES)
 def test_extreme_recipes_that_are_allowed_are_made(attacked: Attacked, case: str) -> None:
-    answer = attacked.send(asks(picture(1), recipe=EXTREME_RECIPES[case], seed="1"))
-    assert answer.status == 200, answer.body
+    response = attacked.send(anomaly_request(picture(1), recipe=EXTREME_RECIPES[case], seed="1"))
+    assert response.status == 200, response.body
 
 
 HOSTILE_FIELDS = {
@@ -292,15 +292,15 @@ HOSTILE_FIELDS = {
 @pytest.mark.parametrize("field", HOSTILE_FIELDS)
 def test_hostile_values_are_refused_by_their_field(attacked: Attacked, field: str) -> None:
     for value in HOSTILE_FIELDS[field]:
-        refused(attacked, asks(picture(1), **{field: value}), field=field)
+        refused(attacked, anomaly_request(picture(1), **{field: value}), field=field)
 
 
 @pytest.mark.parametrize("category", ["é", "😀", 'a"b', "../../etc", "<script>", "a.b", "a/b"])
 def test_odd_categories_stand_in_the_facts_as_they_are(attacked: Attacked, category: str) -> None:
     parts = [text("recipe", json.dumps(CUTPASTE)), text("category", category), file(picture(1))]
-    answer = attacked.send(post(body_of(parts), more=[b"Accept: image/png"]))
-    assert answer.status == 200
-    assert json.loads(answer.headers["synthgen-facts"])["category"] == category
+    response = attacked.send(post(body_of(parts), more=[b"Accept: image/png"]))
+    assert response.status == 200
+    assert json.loads(response.headers["synthgen-facts"])["category"] == category
 
 
 RECIPE = text("recipe", json.dumps(CUTPASTE))
@@ -424,22 +424,22 @@ def test_broken_http_is_refused(attacked: Attacked, case: str) -> None:
         [b"Connection: Upgrade", b"Upgrade: websocket"],
     ],
 )
-def test_odd_requests_that_are_allowed_are_answered(attacked: Attacked, lines: list[bytes]) -> None:
+def test_odd_requests_that_are_allowed_are_served(attacked: Attacked, lines: list[bytes]) -> None:
     assert attacked.send(head(b"GET /livez", *lines)).status == 200
 
 
 @pytest.mark.parametrize(
     "host", [b"localhost:8000", b"127.0.0.1", b"[::1]:80", b"192.168.1.5:80", b"gpu-box", b"a.localhost"]
 )
-def test_names_that_nobody_owns_on_the_internet_are_answered(attacked: Attacked, host: bytes) -> None:
+def test_names_that_nobody_owns_on_the_internet_are_served(attacked: Attacked, host: bytes) -> None:
     assert attacked.send(head(b"GET /livez", host=host)).status == 200
 
 
-def test_no_answer_names_a_folder_of_the_server(attacked: Attacked) -> None:
+def test_no_response_names_a_folder_of_the_server(attacked: Attacked) -> None:
     for path in ("recipes", "recipes/small", "recipes/bad", "recipes/masked", "recipes/textured", "models"):
         assert str(attacked.folder).encode() not in attacked.send(head(f"GET /v1/{path}".encode())).body
     for name in ("masked", "textured"):
-        refused(attacked, asks(picture(1), recipe=name))
+        refused(attacked, anomaly_request(picture(1), recipe=name))
 
 
 def test_a_gigabyte_in_chunks_is_refused_long_before_its_end(attacked: Attacked) -> None:
@@ -453,7 +453,7 @@ def test_a_gigabyte_in_chunks_is_refused_long_before_its_end(attacked: Attacked)
             yield piece
 
     memory = attacked.memory()
-    assert attacked.send(counted()).status in (413, 0)  # 0: the answer was lost on the way it came too soon
+    assert attacked.send(counted()).status in (413, 0)  # 0: the response was lost on the way it came too soon
     assert sent < 64 * MIB
     assert all(attacked.memory()[pid] - was < 32 * MIB for pid, was in memory.items())
 
@@ -466,10 +466,10 @@ def test_uploads_and_headers_that_do_not_end_are_given_up(attacked: Attacked) ->
         "nothing at all": [b""],
         "half a header": [b"GET /li"],
     }
-    answers: dict[str, hostile.Answer] = {}
+    responses: dict[str, hostile.Response] = {}
 
     def attack(name: str) -> None:
-        answers[name] = attacked.send(slow[name])
+        responses[name] = attacked.send(slow[name])
 
     threads = [threading.Thread(target=attack, args=(name,)) for name in slow]
     for thread in threads:
@@ -477,8 +477,8 @@ def test_uploads_and_headers_that_do_not_end_are_given_up(attacked: Attacked) ->
     for thread in threads:
         thread.join()
     expected = {"body": 408, "headers": 408, "silence": 408, "nothing at all": 0, "half a header": 408}
-    assert {name: answer.status for name, answer in answers.items()} == expected
-    assert all(answer.seconds < BOUND + QUICK for answer in answers.values())
+    assert {name: response.status for name, response in responses.items()} == expected
+    assert all(response.seconds < BOUND + QUICK for response in responses.values())
 
 
 def test_readers_that_never_read_are_left_and_hold_nobody_up(attacked: Attacked) -> None:
@@ -501,7 +501,7 @@ def test_readers_that_never_read_are_left_and_hold_nobody_up(attacked: Attacked)
 
 
 def test_clients_that_vanish_leave_no_work_behind(attacked: Attacked) -> None:
-    many = asks(picture(1), n="1000", seed="2")
+    many = anomaly_request(picture(1), n="1000", seed="2")
     for data in (many, GOOD[: len(GOOD) // 2], head(P, FORM, CHUNKED) + b"5\r\n--a-l\r\n", b"GET /"):
         for _ in range(5):
             with socket.create_connection(("127.0.0.1", attacked.port)) as connection:

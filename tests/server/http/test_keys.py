@@ -27,7 +27,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"POST", b"DELETE"])
-def test_nothing_is_answered_without_the_key(locked: Running, method: bytes) -> None:
+def test_nothing_is_served_without_the_key(locked: Running, method: bytes) -> None:
     paths = [
         "/",
         "/docs",
@@ -40,9 +40,9 @@ def test_nothing_is_answered_without_the_key(locked: Running, method: bytes) -> 
         "/v1/anomalies",
     ]
     for path in paths:
-        answer = exchange(locked.port, head(method + b" " + path.encode()))
-        assert answer.status == 401, path
-        assert answer.headers["www-authenticate"].startswith("Basic")
+        response = exchange(locked.port, head(method + b" " + path.encode()))
+        assert response.status == 401, path
+        assert response.headers["www-authenticate"].startswith("Basic")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_wrong_keys_of_every_kind_are_refused(locked: Running, line: bytes) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"two words that are long", b"\xff" * 20, None])
-def test_files_that_hold_no_key_are_told(tmp_path: Path, content: bytes | None) -> None:
+def test_files_that_hold_no_key_are_named(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     with pytest.raises(InputError, match=r"^--api-key-file .*/key: ") as error:
@@ -123,7 +123,7 @@ def test_wrong_options_are_one_line_and_code_2(tmp_path: Path, case: str) -> Non
     assert message in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_taken_port_is_told(locked: Running, tmp_path: Path) -> None:
+def test_a_taken_port_is_reported(locked: Running, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "synthgen.cli", "serve", "--port", str(locked.port)],
         env={**os.environ, "SYNTHGEN_CACHE_DIR": str(tmp_path), "SYNTHGEN_WORKERS": "1"},

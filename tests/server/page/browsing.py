@@ -79,7 +79,7 @@ class Shown:
         return self
 
     def settled(self, **facts: str) -> None:
-        """Wait until a sample with these facts is shown, and no other one asked for."""
+        """Wait until a sample with these facts is shown, and no other one requested."""
         from playwright.sync_api import expect
 
         for name, value in facts.items():
@@ -110,8 +110,8 @@ class Shown:
         )
 
     def _carried(self, files: Sequence[tuple[str, bytes]]) -> "JSHandle":
-        told = [(name, "image/png" if name.endswith("png") else "", list(data)) for name, data in files]
-        return self.page.evaluate_handle(CARRY, told)
+        carried = [(name, "image/png" if name.endswith("png") else "", list(data)) for name, data in files]
+        return self.page.evaluate_handle(CARRY, carried)
 
     def copied(self, button: str) -> str:
         """Press a copy button, and what the clipboard holds then."""

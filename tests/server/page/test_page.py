@@ -1,7 +1,6 @@
 """The page in a real Chromium: what a person does with it, and that the pictures are what they seem."""
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,6 +10,7 @@ import pytest
 from synthgen.figures.tiles import OUTLINE, heat_colours
 from synthgen.images import png
 from synthgen.images.pixels import Pixels
+from tests.conftest import REPOSITORY
 from tests.server.page.browsing import Shown
 from tests.server.requests import picture
 from tests.server.running import Running
@@ -18,7 +18,7 @@ from tests.server.running import Running
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
 
-PAGE = Path(__file__).resolve().parents[2] / "server" / "page"
+PAGE = REPOSITORY / "server" / "page"
 MOST_BYTES = 60_000
 LINE_REACH = 8
 """Pixels from a mask to the far side of its outline."""
@@ -127,7 +127,7 @@ def test_diffusion_by_the_model_that_is_known_from_the_server(shown: Shown) -> N
     assert not change[shown.pixels("mask")[..., 0] == 0].any()
 
 
-def test_an_error_is_told_as_text_and_goes_with_its_cause(shown: Shown) -> None:
+def test_an_error_is_shown_as_text_and_goes_with_its_cause(shown: Shown) -> None:
     alert = shown.page.get_by_role("alert")
     shown.drop(("torn.png", picture(1)[:60]))
     alert.get_by_text("images.0").wait_for()
@@ -139,7 +139,7 @@ def test_an_error_is_told_as_text_and_goes_with_its_cause(shown: Shown) -> None:
     assert not alert.is_visible()
 
 
-def test_a_defect_that_nobody_would_see_is_told_to_be_none(shown: Shown) -> None:
+def test_a_defect_that_nobody_would_see_is_shown_to_be_none(shown: Shown) -> None:
     shown.drop(("flat.png", png.encode(np.full((64, 64, 3), 128, np.uint8))))
     shown.page.get_by_label("Strength").press("Home")
     shown.settled(size="64 × 64", delta="0.01", area="none")
@@ -162,13 +162,13 @@ def test_a_method_that_needs_another_picture_asks_for_it(shown: Shown) -> None:
 def test_it_waits_for_a_busy_server(shown: Shown) -> None:
     refusals = [429, 503]
 
-    def answer(route: "Route") -> None:
+    def respond(route: "Route") -> None:
         if not refusals:
             route.continue_()
             return
         route.fulfill(status=refusals.pop(0), headers={"Retry-After": "0.3"}, json={"detail": "full"})
 
-    shown.page.route("**/v1/anomalies", answer)
+    shown.page.route("**/v1/anomalies", respond)
     shown.page.get_by_role("button", name="Reroll").click()
     shown.page.get_by_role("status").get_by_text("The server is busy; trying again in 0.3 s").wait_for()
     shown.settled(seed=shown.page.get_by_label("Seed").input_value())

@@ -7,8 +7,8 @@ from server.workers.jobs import Job, Stored
 from server.workers.queue import FairQueue
 
 
-def job(number: int, kind: str = "a", samples: int = 1) -> Job:
-    return Job(number, Stored("plan"), range(samples), "json", kind, 32)
+def job(number: int, batch_key: str = "a", samples: int = 1) -> Job:
+    return Job(number, Stored("plan"), range(samples), "json", batch_key, 32)
 
 
 def numbers(jobs: list[Job]) -> list[int]:
@@ -24,10 +24,10 @@ def test_clients_take_turns_and_each_is_served_in_order() -> None:
     assert queue.take(1) == [] and len(queue) == 0
 
 
-def test_a_batch_is_of_one_kind_and_within_its_bounds() -> None:
+def test_a_batch_is_of_one_key_and_within_its_bounds() -> None:
     queue = FairQueue()
-    for number, (kind, samples) in enumerate([("a", 10), ("b", 1), ("a", 10), ("a", 20), ("a", 5)]):
-        queue.put(f"client {number}", job(number, kind, samples))
+    for number, (key, samples) in enumerate([("a", 10), ("b", 1), ("a", 10), ("a", 20), ("a", 5)]):
+        queue.put(f"client {number}", job(number, key, samples))
     assert numbers(queue.take(8)) == [0, 2, 4]
     assert numbers(queue.take(8)) == [1]
     assert numbers(queue.take(8)) == [3]
@@ -63,7 +63,7 @@ def test_nothing_is_lost_doubled_or_starved() -> None:
             del waiting[dropped]
         if stream.random() < 0.4:
             batch = queue.take(stream.randint(1, 8))
-            assert len({each.kind for each in batch}) == 1
+            assert len({each.batch_key for each in batch}) == 1
             assert len(batch) == 1 or sum(len(each.indices) for each in batch) <= 32
             for each in batch:
                 taken[waiting.pop(each.number)] += 1

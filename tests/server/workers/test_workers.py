@@ -18,11 +18,11 @@ ENDLESS = {
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     with running(small_settings(tmp_path, workers=1)) as server, ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(
+        endless = threads.submit(
             server.send, form(server.url, [picture(1)], ENDLESS, category="coffee", seed=1)
         )
         os.kill(busy_process(server), signal.SIGKILL)
-        status, headers, body = asked.result()
+        status, headers, body = endless.result()
         assert status == 503 and "retry-after" in headers and b"lost" in body
         short = {**ENDLESS, "synthesizers": [{"method": "sdas-image", "sampling": {"steps": 2, "batch": 2}}]}
         assert server.send(form(server.url, [picture(1)], short, category="coffee"))[0] == 200
@@ -33,12 +33,12 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
 def test_what_takes_too_long_ends_and_so_does_its_process(tmp_path: Path) -> None:
     with running(small_settings(tmp_path, workers=1, request_seconds=3.0)) as server:
-        lane = server.service.lanes["diffusion"]
-        [worker] = lane._workers
+        pool = server.service.pools["diffusion"]
+        [worker] = pool._workers
         status, headers, body = server.send(form(server.url, [picture(1)], ENDLESS, category="coffee"))
         assert status == 503 and "retry-after" in headers and b"more than 3 seconds" in body
         deadline = time.monotonic() + 10
-        while worker in lane._workers or not server.service.is_ready:
+        while worker in pool._workers or not server.service.is_ready:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert server.send(form(server.url, [picture(1)], CUTPASTE))[0] == 200
@@ -50,8 +50,8 @@ def test_of_jobs_made_together_only_the_one_to_blame_fails(server: Running) -> N
     bad = form(server.url, [picture(2)[:200]], CUTPASTE, seed=1)
     expected = server.send(good)[2]
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(server.send, [good, bad] * 12))
-    for number, (status, _, body) in enumerate(answers):
+        responses = list(threads.map(server.send, [good, bad] * 12))
+    for number, (status, _, body) in enumerate(responses):
         if number % 2:
             assert status == 422 and json.loads(body)["errors"][0]["field"] == "images.0"
         else:
@@ -60,10 +60,10 @@ def test_of_jobs_made_together_only_the_one_to_blame_fails(server: Running) -> N
 
 def busy_process(server: Running) -> int:
     """The process that has a diffusion job."""
-    lane = server.service.lanes["diffusion"]
+    pool = server.service.pools["diffusion"]
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        for worker in lane._workers:
+        for worker in pool._workers:
             if worker.jobs:
                 assert worker._process.pid
                 return worker._process.pid
