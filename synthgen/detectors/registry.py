@@ -7,6 +7,7 @@ from typing import Any, get_args
 import torch
 from pydantic import ValidationError
 
+from synthgen.config.validation import first_fault
 from synthgen.detectors.base import Detector
 from synthgen.detectors.common.backbone import BackboneName, load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
@@ -38,9 +39,8 @@ def make_detector(
     try:
         settings = detector.settings_type.model_validate(dict(overrides))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
         raise InputError(
-            f"{method}: setting {'.'.join(map(str, first['loc']))}: {first['msg']}; "
+            f"{method}: setting {first_fault(error)}; "
             f"{method} has the settings {', '.join(detector.settings_type.model_fields)}"
         ) from error
     if not issubclass(detector, FeatureDetector):

@@ -18,6 +18,9 @@ from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources.registry import AnySource
 from synthgen.synthesizers.registry import AnySynthesizer
 
+ImageFormat = Literal["png", "jpg", "webp"]
+"""How the images of samples are encoded."""
+
 
 def _visible(contrast: float) -> float:
     if 0 < contrast < 2:
@@ -30,7 +33,7 @@ class Output(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image_format: Literal["png", "jpg", "webp"] = "png"
+    image_format: ImageFormat = "png"
     """png and webp are lossless."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     """JPEG quality; the other formats ignore it."""

@@ -6,12 +6,11 @@ from textwrap import wrap
 from typing import Literal
 
 from synthgen.config.document import one_line
+from synthgen.config.listing import listed
 from synthgen.config.writer import inline
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.scene import SceneKind
 from synthgen.sources.base import Source
-
-MOST_LISTED = 10
 
 Size = tuple[int, int]
 
@@ -109,7 +108,7 @@ def _seen(look: Look) -> str:
     bad = [f"{path}: {reason}" for path, reason in look.unusable.items()]
     lines = [f"Seen: {look.images} images{looked_at}, {colour}{deep}, {_sizes(look.sizes)} (width x height)."]
     if bad:
-        lines += [f"Not usable: {len(bad)} of them:", *bad[:MOST_LISTED]]
+        lines += [f"Not usable: {len(bad)} of them:", *listed(bad)]
     return "\n".join(_comment(line) for line in lines)
 
 
