@@ -14,6 +14,7 @@ from server.app import create_app
 from server.http.protocol import PatientProtocol
 from server.observability import log_config
 from server.settings import Settings
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError, RunError
 
 KEEP_ALIVE_SECONDS = 30
@@ -30,10 +31,10 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
             f'SYNTHGEN_MODELS: expected a list in JSON, such as ["models/one"] ({error})'
         ) from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
+        fault = first_fault(error)
+        name = fault.field.partition(".")[0]
         where = f"--{name.replace('_', '-')}" if name in given else f"SYNTHGEN_{name.upper()}"
-        raise InputError(f"{where}: {first['msg']}, found {str(first['input'])[:60]!r}") from error
+        raise InputError(f"{where}: {fault.message}, found {str(fault.found)[:60]!r}") from error
 
 
 def config_of(app: FastAPI, settings: Settings, log: dict[str, Any] | None) -> uvicorn.Config:

@@ -15,6 +15,7 @@ from synthgen.plan.plan import Plan
 from synthgen.runtime.versions import versions
 from synthgen.shards.mark import Mark, read_mark, shard_name
 from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root
 
 NAME_LENGTH = 40
 
@@ -128,13 +129,11 @@ def identity(plan: Plan, more: dict[str, Any]) -> str:
 
 def _whole(directory: Path) -> Iterator[tuple[float, Path, Kept]]:
     """The shards of a directory that have a mark and its size, and when they were last read; others go."""
-    from fsspec.implementations.local import LocalFileSystem
-
-    filesystem = LocalFileSystem()
+    root = Root(str(directory))
     for path in sorted(directory.glob("*.tar")):
         mark: Mark | None = None
         try:
-            mark = read_mark(filesystem, str(directory), int(path.stem))
+            mark = read_mark(root, int(path.stem))
         except (InputError, ValueError):
             mark = None
         if mark is None or mark.bytes != path.stat().st_size:

@@ -53,7 +53,7 @@ class Spread(Detector):
     def _prepare(self, state):
         self._mean = state["mean"]
 
-    def _score(self, images, first):
+    def _score(self, images):
         maps = (images - self._mean).abs().amax(1)
         return maps.amax((1, 2)), maps
 

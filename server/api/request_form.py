@@ -20,6 +20,7 @@ from server.http.problems import CLIENT_LEFT, Fault, Problem, refused
 from server.settings import Settings
 from server.workers.jobs import Uploaded
 from synthgen.config.reader import FieldError, parse_model
+from synthgen.config.validation import all_faults, first_fault
 from synthgen.errors import InputError
 from synthgen.recipe.recipe import Recipe
 from synthgen.sources.uploads import UploadSource
@@ -207,8 +208,8 @@ def _with_strength(synthesizers: Sequence[Synthesizer[Any]], text: str) -> list[
         try:
             changed.append(type(each).model_validate({**each.model_dump(), each.strength_kind: bounds}))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]["msg"]
-            detail = f"{each.strength_kind} of {each.method}: {first}, found {text[:40]!r}"
+            reason = first_fault(error).message
+            detail = f"{each.strength_kind} of {each.method}: {reason}, found {text[:40]!r}"
             raise refused(f"strength: {detail}", Fault("strength", detail)) from error
     return changed
 
@@ -226,8 +227,7 @@ def _require_enough(synthesizers: Sequence[Synthesizer[Any]], images: Sequence[b
 
 
 def _invalid(field: str, error: ValidationError) -> Problem:
-    faults = [
-        Fault(".".join(map(str, (field, *each["loc"]))), each["msg"])
-        for each in error.errors(include_url=False)
+    found = [
+        Fault(f"{field}.{each.field}" if each.field else field, each.message) for each in all_faults(error)
     ]
-    return refused("; ".join(f"{fault.field}: {fault.detail}" for fault in faults[:5]), *faults)
+    return refused("; ".join(f"{fault.field}: {fault.detail}" for fault in found[:5]), *found)

@@ -4,24 +4,19 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from server.api.request_form import AnomalyRequest
 from server.http.problems import Fault, Problem, refused
-from server.workers.encoding import boundary
+from server.workers.encoding import MEDIA_TYPES, boundary
 from server.workers.jobs import Done, Encoded, Encoding
 from synthgen.recipe.recipe import Output
 from synthgen.shards import tar
 
 JSON, TAR, MULTIPART = "application/json", "application/x-tar", "multipart/mixed"
-IMAGE_FORMATS: dict[str, Literal["png", "jpg", "webp"]] = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/webp": "webp",
-}
+IMAGE_FORMATS = {media_type: image_format for image_format, media_type in MEDIA_TYPES.items()}
 OFFERED = (JSON, *IMAGE_FORMATS, TAR, MULTIPART)
 SLICE_BYTES = 512 * 1024
 """Written at a time: what the connection does not take at once is copied, and moved, again and again."""

@@ -5,18 +5,17 @@ from http import HTTPStatus
 from starlette.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from server.api.responses import SLICE_BYTES, TAR
 from server.http.problems import Problem
 from server.shard_cache import Kept, ShardCache
 
-CHUNK_BYTES = 512 * 1024
-
 
 class _ShardResponse(FileResponse):
-    chunk_size = CHUNK_BYTES
+    chunk_size = SLICE_BYTES
 
     def __init__(self, cache: ShardCache, kept: Kept, tag: str, name: str) -> None:
         headers = {"ETag": tag, "X-Content-SHA256": kept.sha256, "Cache-Control": "no-cache"}
-        super().__init__(kept.path, headers=headers, media_type="application/x-tar", filename=name)
+        super().__init__(kept.path, headers=headers, media_type=TAR, filename=name)
         self._cache, self._kept = cache, kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

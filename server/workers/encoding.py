@@ -4,12 +4,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 
 from server.workers.jobs import Encoded, Encoding
-from synthgen.recipe.recipe import Output
+from synthgen.recipe.recipe import ImageFormat, Output
 from synthgen.sample import Sample
 from synthgen.shards.encode import encode
 from synthgen.shards.writer import Block, block
 
-MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+MEDIA_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 """By the image format of a recipe's output."""
 
 

@@ -1,10 +1,8 @@
 """The plans of one process: those that the service holds, and a few of uploaded images."""
 
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Generic, TypeVar
 
 from server.workers.jobs import Origin, Stored, Uploaded
 from synthgen.diffusion.model_files import model_directory
@@ -15,6 +13,7 @@ from synthgen.pipeline.image_store import Shelf, load_pinned
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.sources.records import RejectedFile
 from synthgen.sources.survey import NoUsableImageError
 from synthgen.sources.uploads import UploadSource
@@ -27,8 +26,6 @@ LARGEST_IMAGES = 4
 """How many images of the largest size a request may bring; of smaller ones more."""
 UPLOAD_CACHE_BYTES = 32 * 1024 * 1024
 
-V = TypeVar("V")
-
 
 class RefusedImagesError(InputError):
     """Uploaded images that cannot be used: (field, reason) of each."""
@@ -38,23 +35,6 @@ class RefusedImagesError(InputError):
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in faults))
 
 
-class Recent(Generic[V]):
-    """The most recently used values."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[str, V] = OrderedDict()
-
-    def get(self, key: str, make: Callable[[], V]) -> V:
-        """The value of a key, made and kept where it is not there."""
-        if key not in self._values:
-            self._values[key] = make()
-        self._values.move_to_end(key)
-        while len(self._values) > self._most:
-            self._values.popitem(last=False)
-        return self._values[key]
-
-
 class Plans:
     """Gives the pipeline of a job's plan. Not for several threads at once."""
 
@@ -62,8 +42,8 @@ class Plans:
         self._max_image_pixels, self._max_sample_pixels = max_image_pixels, max_sample_pixels
         self._shelf, self._pins = Shelf(), Pins()
         self._stored: dict[str, Pipeline] = {}
-        self._uploaded: Recent[Pipeline] = Recent(UPLOADS_KEPT)
-        self._grounds: Recent[Ground] = Recent(GROUNDS_KEPT)
+        self._uploaded: BoundedCache[Pipeline] = BoundedCache(UPLOADS_KEPT)
+        self._grounds: BoundedCache[Ground] = BoundedCache(GROUNDS_KEPT)
 
     def load(self, model: str, device: str) -> None:
         """Load a diffusion model, so that the first job need not wait for it."""

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from synthgen.runtime.progress import Progress
     from synthgen.sources.records import RejectedFile
 
-MOST_PRINTED = 10
-"""Files that are named one by one where some could not be used."""
-
 
 class _Rate(TextColumn):
     def __init__(self, unit: str) -> None:
@@ -124,9 +121,10 @@ def _begun_later(bar: Bar) -> Iterator[Bar]:
 def print_skipped(rejected: "Sequence[RejectedFile]", more: str = "") -> None:
     """The first files that cannot be used, and how many more there are."""
     from synthgen.config.document import one_line
+    from synthgen.config.listing import MOST_LISTED
 
-    for file in rejected[:MOST_PRINTED]:
+    for file in rejected[:MOST_LISTED]:
         print(one_line(f"skipped {file.path}: {file.reason}"), file=sys.stderr)
-    if len(rejected) > MOST_PRINTED:
+    if len(rejected) > MOST_LISTED:
         where = f"; {more}" if more else ""
-        print(f"… and {len(rejected) - MOST_PRINTED} more{where}", file=sys.stderr)
+        print(f"… and {len(rejected) - MOST_LISTED} more{where}", file=sys.stderr)

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from synthgen.config.document import Document, Node, Place, Problem
 from synthgen.config.model_types import choices, fields, in_words, inner, labelled, literals, members, tagged
-from synthgen.config.nearest import nearest_name
+from synthgen.config.nearest import nearest, nearest_name
 
 _LIMITS = {
     "greater_than_equal": ("ge", "{} or more"),
@@ -128,8 +127,7 @@ def _without_misspelt(faults: Iterable[_Fault]) -> Iterator[_Fault]:
     misspelt = {
         (*fault.path[:-1], match)
         for fault in told
-        if fault.name == "extra_forbidden"
-        for match in get_close_matches(str(fault.path[-1]), fields(fault.owner), n=1)
+        if fault.name == "extra_forbidden" and (match := nearest(str(fault.path[-1]), fields(fault.owner)))
     }
     return (fault for fault in told if fault.name != "missing" or fault.path not in misspelt)
 
@@ -159,7 +157,8 @@ def _known(fault: _Fault) -> list[str]:
 def _misspelt(fault: _Fault) -> str:
     """The field that may have been meant for a missing one."""
     present = fault.node.value if isinstance(fault.node.value, dict) else {}
-    return "".join(f" (found {name})" for name in get_close_matches(str(fault.path[-1]), present, n=1))
+    match = nearest(str(fault.path[-1]), present)
+    return f" (found {match})" if match else ""
 
 
 def _expected(fault: _Fault, context: Mapping[str, Any]) -> str:

@@ -20,10 +20,10 @@ from synthgen.config.document import (
     shortened,
 )
 from synthgen.config.explain import explain
+from synthgen.config.listing import listed
 from synthgen.errors import InputError
 
-MAX_BYTES = 1_000_000
-MAX_TOLD = 10
+MAX_YAML_BYTES = 1_000_000
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -64,7 +64,7 @@ class FieldError(InputError):
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(MAX_YAML_BYTES + 1)
     except IsADirectoryError:
         raise InputError(
             f"{path}: is a folder; expected a recipe (a YAML file; `synthgen init` writes one)"
@@ -73,8 +73,10 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: more than {MAX_BYTES} bytes; expected a recipe of a few lines of YAML")
+    if len(data) > MAX_YAML_BYTES:
+        raise InputError(
+            f"{path}: more than {MAX_YAML_BYTES} bytes; expected a recipe of a few lines of YAML"
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -91,9 +93,7 @@ def _no_fields(document: Document, name: str, model: type[BaseModel]) -> str:
 
 
 def _told(problems: Sequence[Problem]) -> str:
-    lines = [str(problem) for problem in problems]
-    more = [f"and {len(lines) - MAX_TOLD} more"] if len(lines) > MAX_TOLD else []
-    return "\n".join(lines[:MAX_TOLD] + more)
+    return "\n".join(listed([str(problem) for problem in problems]))
 
 
 def _override(document: Document, override: str) -> None:

@@ -1,1 +1,1 @@
-"""Anomaly detectors: fitted on normal images, they give a score to an image and to each of its pixels."""
+"""Anomaly detectors: fitted on normal images, they score an image and each of its pixels."""

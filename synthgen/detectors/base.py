@@ -1,4 +1,4 @@
-"""What all detectors share: they are fitted on normal images and give scores and maps."""
+"""What a detector is: fitted on normal images, it gives scores and maps, and checks what goes in and out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from torch import Tensor
 from synthgen.config.model import FrozenModel
 from synthgen.detectors.common.anomaly_maps import mean_of_highest
 from synthgen.detectors.common.backbone import Backbone
+from synthgen.detectors.common.checks import require_images, require_scores, require_state
 from synthgen.errors import InputError, RunError
 from synthgen.runtime.progress import Progress
 
@@ -29,7 +30,7 @@ class NormalImages(Protocol):
 
 
 class DetectorSettings(FrozenModel):
-    """The settings of all methods."""
+    """The settings that every method has."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -45,14 +46,16 @@ class DetectorSettings(FrozenModel):
 class Detector(ABC):
     """A method with its settings; `fit` or `load_detector` makes it ready to predict.
 
-    Most methods look at the features of a frozen backbone: they are a `FeatureDetector`. One that trains a
-    network of its own keeps all of it in its state.
+    A method sets ``method`` and ``settings_type``, and implements `_fit`, `_prepare` and `_score`; this class
+    checks what these three are given and what they return. A method that looks at the features of a frozen
+    backbone is a `FeatureDetector`; one that trains a network of its own keeps all of it in its state.
 
     On the CPU the same seed gives the same scores bit for bit with the same number of torch's threads, and an
     image's score does not depend on the other images of its batch.
     """
 
     method: ClassVar[str]
+    """The method's name in the table of detectors."""
     settings_type: ClassVar[type[DetectorSettings]]
     backbone: Backbone | None = None
 
@@ -64,44 +67,45 @@ class Detector(ABC):
     def fit(self, images: NormalImages, seed: int, progress: Progress) -> None:
         """Learn what is normal; ``seed`` decides everything random.
 
-        Raises InputError where there are no images or one is of another size, RunError for features that are
-        NaN or infinite.
+        Raises InputError where there are no images, or one has another size or pixels outside [0, 1], and
+        RunError where the number of images changes or something NaN or infinite is learned.
         """
         if not len(images):
             raise InputError(
                 f"{self.method} has no training images; at least one normal image is expected, better 100"
             )
         with torch.no_grad():
-            state = self._fit(images, seed, progress)
-        self.restore({name: tensor.cpu().contiguous() for name, tensor in state.items()})
+            state = self._fit(_CheckedImages(images, self.method, self.settings.image_size), seed, progress)
+        require_state(self.method, state)
+        self.restore({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Anomaly scores (B,) and maps (B, H, W), both float32 on the CPU; higher is more anomalous.
+        """Anomaly scores (B,) and maps (B, H, W), finite float32 on the CPU; higher is more anomalous.
 
         ``images``: (B, 3, H, W) float32, RGB in [0, 1], H = W = the settings' image_size. Raises InputError
-        for other images, RunError for features that are NaN or infinite and before `fit`.
+        for other images, and RunError before `fit` and where a score would be NaN or infinite.
         """
-        if self._state is None:
-            raise RunError(f"{self.method} was not fitted; fit it on normal images first")
-        self._require_size(images)
+        self._require_fitted()
+        side = self.settings.image_size
+        require_images(self.method, images, side, 0)
         # On the CPU a batch is no faster, and the last bits of an image's score would depend on it.
         together = 1 if self.device.type == "cpu" else max(len(images), 1)
-        scores, maps = [torch.empty(0)], [torch.empty(0, *images.shape[2:])]
+        all_scores, all_maps = [torch.empty(0)], [torch.empty(0, side, side)]
         with torch.inference_mode():
-            for start in range(0, len(images), together):
-                batch_scores, batch_maps = self._score(images[start : start + together], start)
+            for first in range(0, len(images), together):
+                batch = images[first : first + together].to(self.device)
+                scores, maps = self._score(batch)
+                require_scores(self.method, scores, maps, (len(batch), side), first)
                 if self.settings.score_share is not None:
-                    batch_scores = mean_of_highest(batch_maps, self.settings.score_share)
-                scores.append(batch_scores.cpu())
-                maps.append(batch_maps.cpu())
-        return torch.cat(scores), torch.cat(maps)
+                    scores = mean_of_highest(maps, self.settings.score_share)
+                all_scores.append(scores.cpu())
+                all_maps.append(maps.cpu())
+        return torch.cat(all_scores), torch.cat(all_maps)
 
     @property
     def state(self) -> State:
         """What was learned. Raises RunError before `fit`."""
-        if self._state is None:
-            raise RunError(f"{self.method} was not fitted; fit it on normal images first")
-        return self._state
+        return self._require_fitted()
 
     def restore(self, state: State) -> None:
         """Get ready to predict. Raises KeyError or RuntimeError where the state is not one of this method."""
@@ -110,20 +114,48 @@ class Detector(ABC):
 
     @abstractmethod
     def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        """Learn from at least one image, without gradients."""
+        """Learn from at least one image, without gradients; the batches are on the CPU.
+
+        The state is all that `_prepare` gets, and may be on any device; a later fit must not write into it.
+        """
 
     @abstractmethod
     def _prepare(self, state: State) -> None:
-        """Take over what was learned, already on the detector's device."""
+        """Take over what was learned, already on the detector's device.
+
+        Raises KeyError or RuntimeError where it is not a state of this method with these settings.
+        """
 
     @abstractmethod
-    def _score(self, images: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        """Scores (B,) and maps (B, H, W) of a batch of images, the first of which has that number."""
+    def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and maps (B, H, W), float32, of images (B, 3, H, W) on the detector's device."""
 
-    def _require_size(self, images: Tensor) -> None:
-        side = self.settings.image_size
-        if images.dtype != torch.float32 or images.shape[1:] != (3, side, side):
-            raise InputError(
-                f"images are {tuple(images.shape)} {images.dtype}; {self.method} expects (B, 3, {side}, "
-                f"{side}) torch.float32"
+    def _require_fitted(self) -> State:
+        if self._state is None:
+            raise RunError(f"{self.method} was not fitted; fit it on normal images first")
+        return self._state
+
+
+class _CheckedImages:
+    """Normal images on their way to a method: every batch is checked, and in every pass their number."""
+
+    def __init__(self, images: NormalImages, method: str, side: int) -> None:
+        self._images, self._count = images, len(images)
+        self._method, self._side = method, side
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        given = 0
+        for batch in self._images.batches(size):
+            require_images(self._method, batch, self._side, given)
+            given += len(batch)
+            if given > self._count:
+                break
+            yield batch
+        if given != self._count:
+            raise RunError(
+                f"{self._method} expects {self._count} training images and was given "
+                f"{'more' if given > self._count else given}; leave the source as it is while fitting"
             )

@@ -17,7 +17,7 @@ from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 PUBLISHED_CHANNELS = {448: 100, 1792: 550}
-"""Channels kept of those of stages 1 to 3."""
+"""Channels that are kept, by the number that stages 1 to 3 have together."""
 
 FACTORED_TOGETHER = 64
 """Locations whose covariances are factored together, to bound the memory for float64."""
@@ -27,15 +27,15 @@ class PadimSettings(DetectorSettings):
     """PaDiM's settings, by default the paper's."""
 
     channels: Annotated[int, Field(ge=1)] | None = None
-    """Channels kept of all stages', at random; None keeps the paper's number, 100 of 448 or 550 of 1792."""
+    """How many channels are kept, chosen at random from all stages; None keeps 100 of 448 or 550 of 1792."""
     regularisation: Annotated[float, Field(gt=0)] = 0.01
     """Added to the diagonal of every covariance (the paper's epsilon)."""
 
 
 class Padim(FeatureDetector):
-    """Mahalanobis distance of each location's features to those of the normal images (section III).
+    """The Mahalanobis distance of each location's features from the normal images' there (section III).
 
-    From a single training image all covariances are the regularisation alone.
+    With a single training image every covariance is the regularisation alone.
     """
 
     method = "padim"
@@ -80,7 +80,7 @@ class Padim(FeatureDetector):
         return maps.amax((1, 2)), maps
 
     def _choose(self, channels: Tensor) -> None:
-        """Remember the kept channels, and which of each stage's they are."""
+        """Remember the kept channels, and which channels of each stage they are."""
         self._channels = channels
         self._of_stage: dict[int, Tensor] = {}
         start = 0
@@ -108,7 +108,7 @@ class _Moments:
         self._scatter = torch.zeros(locations, channels, channels, device=device)
 
     def add(self, vectors: Tensor) -> None:
-        """Count in vectors (L, B, D)."""
+        """Add vectors (L, B, D)."""
         added = vectors.shape[1]
         total = self._count + added
         mean = vectors.mean(1)
@@ -120,7 +120,7 @@ class _Moments:
         self._count = total
 
     def whitening(self, regularisation: float) -> Tensor:
-        """W (L, D, D) with W W' = (covariance + regularisation I)^-1; takes the scatter's memory."""
+        """W (L, D, D) with W W' = (covariance + regularisation I)^-1; overwrites the scatter."""
         for scatter in torch.split(self._scatter, FACTORED_TOGETHER):
             covariance = scatter.double() / max(self._count - 1, 1)
             covariance.diagonal(dim1=1, dim2=2).add_(regularisation)
@@ -129,7 +129,7 @@ class _Moments:
 
 
 def _whitening(covariance: Tensor, smallest: float) -> Tensor:
-    """Of (L, D, D) float64 whose eigenvalues are at least ``smallest`` but for rounding."""
+    """W of covariances (L, D, D) float64 whose eigenvalues are at least ``smallest`` but for rounding."""
     factor, failed = torch.linalg.cholesky_ex(covariance)
     identity = torch.eye(covariance.shape[1], dtype=covariance.dtype, device=covariance.device)
     whitening = torch.linalg.solve_triangular(factor, identity, upper=False).mT

@@ -16,7 +16,7 @@ from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 BANK_TOGETHER = 4096
-"""Patches of the bank that are compared with an image's at a time."""
+"""Patches of the bank that are compared with an image's patches at a time."""
 
 
 class PatchcoreSettings(DetectorSettings):
@@ -29,11 +29,11 @@ class PatchcoreSettings(DetectorSettings):
     reweighting: bool = True
     """Whether equation 7 lowers scores whose nearest patch lies among many others."""
     neighbours: Annotated[int, Field(ge=2)] = 9
-    """Patches of the bank, next to the nearest one and with it, that equation 7 looks at."""
+    """How many of the bank's patches closest to the nearest one, itself included, equation 7 looks at."""
 
 
 class Patchcore(FeatureDetector):
-    """Features are those of sections 3.1 (equations 1 to 3), the bank of 3.2, the scores of 3.3."""
+    """The features of section 3.1 (equations 1 to 3), the bank of 3.2 and the scores of 3.3."""
 
     method = "patchcore"
     settings_type = PatchcoreSettings
@@ -105,10 +105,10 @@ class Patchcore(FeatureDetector):
         return positions
 
     def _weights(self, patches: Tensor, nearest: Tensor, distances: Tensor) -> Tensor:
-        """Equation 7's factor, (B,): 1 - exp(d*) / sum of exp(d) over the bank's patches about the nearest.
+        """Equation 7's factor, (B,): 1 - exp(d*) / sum of exp(d) over the nearest one's neighbours.
 
-        ``patches`` (B, D) are each image's farthest, ``nearest`` (B,) their neighbours in the bank, at
-        ``distances`` (B,); those are among the ones about them.
+        ``patches`` (B, D) are each image's farthest, ``nearest`` (B,) the positions in the bank of what is
+        nearest to them, at ``distances`` (B,); its neighbours in the bank include itself.
         """
         # By matrix products a patch's distance to itself would be rounded to more than 0.
         to_bank = torch.cdist(self._bank[nearest], self._bank, compute_mode="donot_use_mm_for_euclid_dist")

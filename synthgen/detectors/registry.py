@@ -1,12 +1,13 @@
-"""All detectors by name: making one, and loading one that was fitted."""
+"""All detectors by name: making one, and saving and loading one that was fitted."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import ValidationError
 
+from synthgen.config.validation import first_fault
 from synthgen.detectors.base import Detector
 from synthgen.detectors.common.backbone import BackboneName, load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
@@ -15,18 +16,22 @@ from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
 from synthgen.detectors.simplenet import Simplenet
 from synthgen.errors import InputError
+from synthgen.runtime.entry_points import merged
 
-DETECTORS: dict[str, type[Detector]] = {
-    detector.method: detector for detector in (Padim, Patchcore, Simplenet)
-}
+DETECTORS: dict[str, type[Detector]] = merged(
+    {"padim": Padim, "patchcore": Patchcore, "simplenet": Simplenet},
+    "synthgen.detectors",
+    Detector,
+    lambda detector: detector.method,
+)
 
 
 def make_detector(
-    method: str, overrides: Mapping[str, Any], backbone: BackboneName, weights: str, device: str
+    method: str, overrides: Mapping[str, Any], backbone: BackboneName | None, weights: str, device: str
 ) -> Detector:
     """A detector that is not fitted yet; ``overrides`` are settings that differ from the published ones.
 
-    ``backbone`` and ``weights``, as for `load_backbone`, are for methods that look at features. Raises
+    ``backbone`` and ``weights``, as for `load_backbone`, matter to a `FeatureDetector` alone. Raises
     InputError for an unknown method, setting or backbone and for unfit weights, RunError where the weights
     cannot be downloaded.
     """
@@ -34,32 +39,41 @@ def make_detector(
     try:
         settings = detector.settings_type.model_validate(dict(overrides))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
         raise InputError(
-            f"{method}: setting {'.'.join(map(str, first['loc']))}: {first['msg']}; "
+            f"{method}: setting {first_fault(error)}; "
             f"{method} has the settings {', '.join(detector.settings_type.model_fields)}"
         ) from error
-    if issubclass(detector, FeatureDetector):
-        return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
-    return detector(settings, torch.device(device))
+    if not issubclass(detector, FeatureDetector):
+        return detector(settings, torch.device(device))
+    if backbone is None:
+        raise InputError(f"{method} needs a backbone; one of {', '.join(get_args(BackboneName))} is expected")
+    return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
 
 
 def save_detector(detector: Detector, directory: Path) -> None:
-    """Write a detector with its backbone, where it has one, for `load_detector`.
+    """Write a detector, and its backbone where it has one, for `load_detector`.
 
-    Whenever it is interrupted, the directory is either whole or seen not to be. Raises RunError before it was
-    fitted, and where the directory cannot be written.
+    Whenever this is interrupted, the directory is either whole or recognised as incomplete. Raises RunError
+    before the detector was fitted, and where the directory cannot be written.
     """
     write_detector(directory, detector.method, detector.settings, detector.backbone, detector.state)
 
 
 def load_detector(directory: Path, device: str) -> Detector:
-    """A detector as it was saved. Raises InputError where there is none, or one of another version."""
+    """A detector as it was saved.
+
+    Raises InputError where there is none, or one of another version or of a method that is not installed.
+    """
     record = read_record(directory)
+    if record.method not in DETECTORS:
+        raise InputError(
+            f"detector {directory}: was fitted by the method '{record.method}', which is none of "
+            f"{', '.join(DETECTORS)}; install the package that offers it, or fit again with one of these"
+        )
     state = read_state(directory, record)
     try:
         detector = make_detector(
-            record.method, record.settings, record.backbone or "resnet18", str(directory / BACKBONE), device
+            record.method, record.settings, record.backbone, str(directory / BACKBONE), device
         )
     except InputError as error:
         raise InputError(f"detector {directory}: {error}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from synthgen.config.model import FrozenModel
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ def read_facts(directory: Path) -> ModelFacts:
     """The facts of a model. Raises InputError where the directory holds none that is whole."""
     if not directory.is_dir():
         raise InputError(f"model {directory}: no such directory; train one with `synthgen sdas train`")
-    missing = [
-        name for name in (FACTS, UNET_CONFIG, WEIGHTS, SCHEDULER_CONFIG) if not (directory / name).is_file()
-    ]
+    missing = [name for name in PARTS if not (directory / name).is_file()]
     if missing:
         raise InputError(
             f"model {directory}: has no {missing[0]}; expected what `synthgen sdas train` finished"
@@ -93,10 +92,8 @@ def read_facts(directory: Path) -> ModelFacts:
     try:
         return ModelFacts.model_validate_json((directory / FACTS).read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"model {directory}: {FACTS} is not of this version ({where}: {first['msg']}); train it again"
+            f"model {directory}: {FACTS} is not of this version ({first_fault(error)}); train it again"
         ) from error
 
 

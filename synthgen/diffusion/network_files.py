@@ -11,6 +11,7 @@ from diffusers import UNet2DModel
 from pydantic import ConfigDict, Field, ValidationError
 
 from synthgen.config.model import FrozenModel
+from synthgen.config.validation import first_fault
 from synthgen.diffusion.model_files import read_object
 from synthgen.errors import InputError
 from synthgen.runtime.memory import is_out_of_memory
@@ -68,12 +69,12 @@ def read_network_config(what: str, directory: Path) -> NetworkConfig:
     try:
         return NetworkConfig.model_validate(config)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where, wanted = ".".join(map(str, first["loc"])), first["msg"][:1].lower() + first["msg"][1:]
-        if where == "_class_name":
-            told = f"is of a {config.get(where, 'thing without a name')}; expected a UNet2DModel of diffusers"
+        fault = first_fault(error)
+        if fault.field == "_class_name":
+            kind = config.get(fault.field, "thing without a name")
+            told = f"is of a {kind}; expected a UNet2DModel of diffusers"
         else:
-            told = f"cannot be used ({where}: {wanted}); give another model"
+            told = f"cannot be used ({fault}); give another model"
         raise InputError(f"{what}: its {CONFIG} {told}") from error
 
 

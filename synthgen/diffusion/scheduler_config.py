@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import Positive
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 
 BetaSchedule = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
@@ -50,10 +51,8 @@ def read_scheduler_config(config: Mapping[str, Any]) -> SchedulerConfig:
     try:
         return SchedulerConfig.model_validate(dict(config))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        wanted = first["msg"][:1].lower() + first["msg"][1:]
+        fault = first_fault(error)
         raise InputError(
-            f"scheduler_config.json: {where} is {str(first['input'])[:80]}, and this sampler does not "
-            f"support that ({wanted}); use a model with another scheduler"
+            f"scheduler_config.json: {fault.field} is {str(fault.found)[:80]}, and this sampler does not "
+            f"support that ({fault.message}); use a model with another scheduler"
         ) from error

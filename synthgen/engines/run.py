@@ -8,20 +8,19 @@ from synthgen.errors import InputError, RunError
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import dump_recipe
 from synthgen.runtime.versions import versions
-from synthgen.shards.card import manifest, timm_info, write_card
+from synthgen.shards.card import MANIFEST, README, RECIPE, TIMM_INFO, manifest, timm_info, write_card
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.numbering import PLAN_NAME, shard_count, shard_indices
 from synthgen.shards.reader import read_plan
 from synthgen.shards.statistics import merge
 from synthgen.storage.output import OutputDirectory, explained
+from synthgen.storage.root import Root
 
 MAX_REJECTED_SHARE = 0.01
 ENOUGH_TO_GIVE_UP = 500
 """Samples after which a run that rejects far too many stops early."""
 MAX_SHARDS = 1_000_000
 """Shards have names of six digits, which must sort as the numbers do."""
-DESCRIPTIONS = ("recipe.yaml", "README.md", "manifest.json", "_info.json")
-"""What a run writes beside the shards and the plan."""
 
 
 @dataclass(slots=True)
@@ -99,56 +98,58 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
         )
     directory = OutputDirectory(url)
     directory.create()
-    names = set(directory.names())
-    _refuse_foreign(plan, directory, names)
+    root = Root(url)
+    # Where a directory is no more than the beginning of names, there is none before its first file.
+    names = set(root.names() if root.is_folder() else ())
+    _refuse_foreign(plan, root, names)
     directory.remove_leftovers()
     everything = range(total)
     with explained(url):
         directory.write(PLAN_NAME, plan.model_dump_json().encode())
-        directory.write("recipe.yaml", dump_recipe(plan.recipe).encode())
+        directory.write(RECIPE, dump_recipe(plan.recipe).encode())
     run = Run(plan, directory, everything if shards is None else shards)
     for shard in everything:
-        mark = _finished(plan, directory, shard) if mark_name(shard) in names else None
+        mark = _finished(plan, root, shard) if mark_name(shard) in names else None
         if mark:
             run.marks[shard] = mark
     return run
 
 
-def _refuse_foreign(plan: Plan, directory: OutputDirectory, names: set[str]) -> None:
+def _refuse_foreign(plan: Plan, root: Root, names: set[str]) -> None:
     tars = {name for name in names if name.endswith(".tar")}
     if PLAN_NAME not in names:
-        for name in sorted(tars | names.intersection(DESCRIPTIONS)):
+        for name in sorted(tars | names.intersection((RECIPE, README, MANIFEST, TIMM_INFO))):
             raise InputError(
-                f"{directory.url}: holds {name} and no {PLAN_NAME}: not by synthgen; choose another --out"
+                f"{root.url}: holds {name} and no {PLAN_NAME}: not by synthgen; choose another --out"
             )
         return
-    there = read_plan(directory)
+    there = read_plan(root)
     if there.fingerprint != plan.fingerprint:
         raise InputError(
-            f"{directory.url}: was made by another recipe or from other images (found {there.recipe.name}, "
+            f"{root.url}: was made by another recipe or from other images (found {there.recipe.name}, "
             f"fingerprint {there.fingerprint[:12]}; expected {plan.recipe.name}, {plan.fingerprint[:12]}); "
             "choose another --out"
         )
     if there.recipe.output != plan.recipe.output:
         raise InputError(
-            f"{directory.url}: was written with other output settings ({there.recipe.output}); "
+            f"{root.url}: was written with other output settings ({there.recipe.output}); "
             "choose another --out or the same output"
         )
     beyond = tars - {shard_name(shard) for shard in range(shard_count(plan))}
     if beyond:
         raise InputError(
-            f"{directory.url}: holds {min(beyond)}, and {plan.recipe.count} samples are "
+            f"{root.url}: holds {min(beyond)}, and {plan.recipe.count} samples are "
             f"{shard_count(plan)} shards; ask for the count it was made with, or choose another --out"
         )
 
 
-def _finished(plan: Plan, directory: OutputDirectory, shard: int) -> Mark | None:
+def _finished(plan: Plan, root: Root, shard: int) -> Mark | None:
     """The mark of a shard that is whole and what the plan asks for."""
-    mark = read_mark(directory.filesystem, directory.path, shard)
+    mark = read_mark(root, shard)
     wanted = len(shard_indices(plan, shard))
     if mark is None or mark.fingerprint != plan.fingerprint or mark.count != wanted:
         return None
-    return mark if directory.size(shard_name(shard)) == mark.bytes else None
+    return mark if root.size(shard_name(shard)) == mark.bytes else None
 
 
 def _finish(run: Run) -> None:
@@ -157,6 +158,6 @@ def _finish(run: Run) -> None:
 
     marks = [run.marks[shard] for shard in sorted(run.marks)]
     write = run.directory.write
-    write("manifest.json", json.dumps(manifest(marks, run.plan), indent=1).encode())
-    write("_info.json", json.dumps(timm_info(marks), indent=1).encode())
-    write("README.md", write_card(marks, run.plan).encode())
+    write(MANIFEST, json.dumps(manifest(marks, run.plan), indent=1).encode())
+    write(TIMM_INFO, json.dumps(timm_info(marks), indent=1).encode())
+    write(README, write_card(marks, run.plan).encode())

@@ -7,10 +7,9 @@ from synthgen.config.model import FrozenModel
 from synthgen.evaluation.metrics.pixels import LabelledMaps, rank_pixels
 from synthgen.evaluation.metrics.ranking import auroc, rank_images
 from synthgen.evaluation.metrics.regions import aupro
+from synthgen.evaluation.metrics.summary import AUPRO_LIMIT
 from synthgen.evaluation.protocol import Predictions, Truth
 from synthgen.evaluation.test_set import TestSet
-
-AUPRO_LIMIT = 0.3
 
 
 class DefectType(FrozenModel):

@@ -107,6 +107,7 @@ def normal_pictures(source: str, categories: Sequence[str] | None) -> "Pictures"
 def _free_directory(out: str) -> Path:
     """See that a detector can be written there, before time is spent on it."""
     from synthgen.detectors.common.saved import BACKBONE, RECORD, STATE
+    from synthgen.storage.whole_file import PARTIAL_SUFFIX
 
     if "://" in out:
         raise InputError(f"{out}: is a URL; a detector is written to a directory of this machine")
@@ -118,7 +119,7 @@ def _free_directory(out: str) -> Path:
         if RECORD in names:
             raise InputError(f"{out}: holds a fitted detector already; choose another --out, or remove it")
         ours = {STATE, BACKBONE, FITTED_ON}
-        if other := sorted(name for name in names - ours if not name.endswith(".part")):
+        if other := sorted(name for name in names - ours if not name.endswith(PARTIAL_SUFFIX)):
             raise InputError(f"{out}: holds {other[0]}, which is no part of a detector; choose another --out")
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

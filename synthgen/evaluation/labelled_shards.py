@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
 from synthgen.images.decode import decode
@@ -94,7 +95,7 @@ class ShardDataset(LabelledDataset):
             try:
                 yield Facts.model_validate_json(self._bytes.read(*place))
             except (OSError, EOFError, ValidationError) as error:
-                reason = str(error).partition("\n")[0]
+                reason = first_fault(error) if isinstance(error, ValidationError) else error
                 raise InputError(
                     f"{self._url}/{mark.shard}: the facts of sample {number} cannot be read ({reason}); "
                     "`synthgen verify` says more"

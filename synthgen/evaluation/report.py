@@ -6,8 +6,9 @@ from typing import NamedTuple
 from pydantic import Field
 
 from synthgen.config.model import FrozenModel
-from synthgen.evaluation.defect_types import AUPRO_LIMIT, DefectType
+from synthgen.evaluation.defect_types import DefectType
 from synthgen.evaluation.metrics.bootstrap import LEVEL, RESAMPLES, Estimate, Spread, spread
+from synthgen.evaluation.metrics.summary import AUPRO_LIMIT
 from synthgen.evaluation.protocol import Measured
 from synthgen.storage.output import OutputDirectory, explained
 
@@ -33,7 +34,7 @@ COLUMNS = (
     Column("image", "oracle_f1", "image F1-max (oracle)"),
     Column("pixel", "auroc", "pixel AUROC"),
     Column("pixel", "average_precision", "pixel AP"),
-    Column("pixel", "aupro_0.3", "AUPRO 0.3"),
+    Column("pixel", f"aupro_{AUPRO_LIMIT}", f"AUPRO {AUPRO_LIMIT}"),
     Column("pixel", "aupimo", "AUPIMO"),
 )
 
@@ -155,7 +156,7 @@ def markdown(report: Report) -> str:
         f"- settings: {', '.join(f'{name} {value}' for name, value in report.settings.items()) or 'none'}",
         f"- cells: {cells}; images: normal + anomalous of the test set; –: the test set cannot tell",
         "- F1-max takes the best threshold with the labels, hence an oracle's; AUPRO is integrated up to a "
-        "false-positive rate of 0.3",
+        f"false-positive rate of {AUPRO_LIMIT}",
         f"- masks: {report.masks}",
         f"- versions: {', '.join(f'{name} {version}' for name, version in report.versions.items())}",
     ]

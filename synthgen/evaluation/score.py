@@ -64,16 +64,16 @@ def score(
 
 def _images(url: str) -> "tuple[Root, list[str]]":
     """All images below a folder, or the one file."""
-    from synthgen.storage.root import Root
+    from synthgen.storage.root import LOOKED_FOR, Root, root_of_file
 
     root = Root(url)
     if root.is_file():
-        folder, slash, name = url.rpartition("/")
-        return Root(folder + slash or "."), [name]
+        folder, name = root_of_file(url)
+        return folder, [name]
     root.require_folder()
     paths = root.images()
     if not paths:
-        raise InputError(f"{url}: has no image; png, jpg, jpeg, bmp, tif, tiff and webp are looked for")
+        raise InputError(f"{url}: has no image; {LOOKED_FOR}")
     return root, paths
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from synthgen.errors import InputError
+from synthgen.figures.charts import BLUE
 from synthgen.figures.sheet import FRAME, INK, MARGIN, PANEL, PAPER, QUIET, SUBTITLE, TITLE, font
 from synthgen.figures.tiles import Colour
 from synthgen.shards.statistics import AREA_EDGES, CONTRAST_EDGES, CONTRAST_STEP, GRID, ShardStatistics
@@ -31,7 +32,6 @@ HEADING_SPACE = 56
 PLOT_HEIGHT = 300
 TICK_SPACE = 44
 ROW = 36
-BAR: Colour = (37, 99, 235)
 
 
 def text(statistics: ShardStatistics) -> str:
@@ -179,7 +179,7 @@ def _paint_columns(
         height = round((PLOT_HEIGHT - 12) * count / max(bins))
         if count:
             x = left + position * width
-            canvas.rectangle((x + 2, floor - max(height, 2), x + width - 2, floor), BAR)
+            canvas.rectangle((x + 2, floor - max(height, 2), x + width - 2, floor), BLUE)
     canvas.line((left, floor, left + COLUMN, floor), QUIET, 2)
     for edge, label in ticks.items():
         x = left + edge * width
@@ -196,7 +196,7 @@ def _paint_heat(canvas: ImageDraw.ImageDraw, left: int, top: int, positions: lis
         for column, count in enumerate(counts):
             share = count / most
             corner = (left + column * side, top + row * side)
-            fill = _between(PANEL, BAR, share)
+            fill = _between(PANEL, BLUE, share)
             canvas.rectangle((*corner, corner[0] + side - 4, corner[1] + side - 4), fill)
             middle = (corner[0] + side / 2 - 2, corner[1] + side / 2 - 2)
             canvas.text(middle, f"{count:,}", PAPER if share > 0.5 else INK, font(LABEL), anchor="mm")
@@ -220,7 +220,7 @@ def _paint_tables(
             canvas.text((left, middle), _fitted(name, labels - 16), INK, font(LABEL), anchor="lm")
             start, room = left + labels, COLUMN - labels - numbers
             canvas.rectangle((start, top + 6, start + room, top + ROW - 6), PANEL)
-            canvas.rectangle((start, top + 6, start + max(room * count / most, 2), top + ROW - 6), BAR)
+            canvas.rectangle((start, top + 6, start + max(room * count / most, 2), top + ROW - 6), BLUE)
             canvas.text((left + COLUMN - 76, middle), f"{count:,}", QUIET, font(LABEL), anchor="rm")
             canvas.text((left + COLUMN, middle), f"{count / total:.1%}", QUIET, font(LABEL), anchor="rm")
             top += ROW

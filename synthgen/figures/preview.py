@@ -1,6 +1,5 @@
 """Sheets of samples to look at: the preview of a recipe, and the contact sheet of a run."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sample import Facts, Sample
+from synthgen.storage.whole_file import writing_whole
 
 PREVIEW_LIMIT = 100
 CONTACT_LIMIT = 48
@@ -116,26 +116,20 @@ def save(image: Image.Image, path: Path) -> None:
         raise InputError(
             f"{path}: the folder {path.parent} does not exist; make it, or choose another place."
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    begun = False
     try:
-        file = temporary.open("wb")
-    except OSError as error:
-        raise InputError(
-            f"{path}: the folder {path.parent} cannot be written to ({error.strerror}); "
-            "change its permissions, or choose another place."
-        ) from error
-    try:
-        with file:
+        with writing_whole(path) as file:
+            begun = True
             image.save(file, "PNG")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
+        if not begun:
+            raise InputError(
+                f"{path}: the folder {path.parent} cannot be written to ({error.strerror}); "
+                "change its permissions, or choose another place."
+            ) from error
         raise RunError(
             f"{path}: the sheet could not be written ({error.strerror}); make room and try again."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _preview_group(sample: Sample) -> Group:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import cv2
 import numpy as np
 from pydantic import ValidationError
 
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.images import png
 from synthgen.images.decode import decode
@@ -17,6 +18,7 @@ from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.image_store import prepare_texture
 from synthgen.plan.record import Record
+from synthgen.recipe.recipe import ImageFormat
 from synthgen.regions.foreground import apply
 from synthgen.sample import Facts
 from synthgen.scene import Scene
@@ -128,8 +130,9 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         facts = Facts.model_validate_json(stored.members["json"])
         record = Record.model_validate_json(facts.params)
     except (KeyError, ValidationError) as error:
+        reason = first_fault(error) if isinstance(error, ValidationError) else f"no {error}"
         raise InputError(
-            f"sample {stored.key}: holds no record that this version can replay ({error})"
+            f"sample {stored.key}: holds no record that this version can replay ({reason})"
         ) from error
     scene = _RecordLibrary(facts, record, files).scene(facts.source_sha256)
     image, mask = scene.image, np.zeros(scene.image.shape[:2], np.uint8)
@@ -139,7 +142,7 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         [defect] = synthesizer.make([scene], [params], device)
         result = synthesizer.compose(scene, defect)
         image, mask = result.image, result.mask
-    extension = next(name for name in ("png", "jpg", "webp") if name in stored.members)
+    extension = next(name for name in get_args(ImageFormat) if name in stored.members)
     return Replay(
         facts=facts,
         image=image,

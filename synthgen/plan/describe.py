@@ -3,10 +3,9 @@
 from collections import Counter
 from math import ceil
 
+from synthgen.config.listing import listed
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
-
-MOST_LISTED = 10
 
 
 def describe(plan: Plan, bytes_per_sample: float) -> str:
@@ -60,8 +59,7 @@ def _samples(recipe: Recipe) -> str:
 
 
 def _listed(lines: list[str]) -> list[str]:
-    more = [f"and {len(lines) - MOST_LISTED} more"] if len(lines) > MOST_LISTED else []
-    return lines[:MOST_LISTED] + more or ["none"]
+    return listed(lines) or ["none"]
 
 
 def _bytes(count: float) -> str:

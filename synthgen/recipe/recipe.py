@@ -11,6 +11,9 @@ from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources.registry import AnySource
 from synthgen.synthesizers.registry import AnySynthesizer
 
+ImageFormat = Literal["png", "jpg", "webp"]
+"""How the images of samples are encoded."""
+
 
 def _visible(contrast: float) -> float:
     if 0 < contrast < 2:
@@ -21,7 +24,7 @@ def _visible(contrast: float) -> float:
 class Output(FrozenModel):
     """How samples are written. Nothing here changes which samples there are."""
 
-    image_format: Literal["png", "jpg", "webp"] = "png"
+    image_format: ImageFormat = "png"
     """Format of the images: png (lossless), webp (lossless, smaller) or jpg."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     """JPEG quality, 1 to 100; the other formats ignore it."""

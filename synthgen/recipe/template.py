@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from synthgen.config.document import one_line
+from synthgen.config.listing import listed
 from synthgen.config.writer import inline
 from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
@@ -15,8 +16,6 @@ from synthgen.scene import SceneKind
 from synthgen.sources.base import Source
 from synthgen.synthesizers.base import Synthesizer
 from synthgen.synthesizers.registry import SYNTHESIZERS
-
-MOST_LISTED = 10
 
 Size = tuple[int, int]
 
@@ -133,7 +132,7 @@ def _seen(look: Look) -> str:
     bad = [f"{path}: {reason}" for path, reason in look.unusable.items()]
     lines = [f"Seen: {look.images} images{looked_at}, {colour}{deep}, {_sizes(look.sizes)} (width x height)."]
     if bad:
-        lines += [f"Not usable: {len(bad)} of them:", *bad[:MOST_LISTED]]
+        lines += [f"Not usable: {len(bad)} of them:", *listed(bad)]
     return "\n".join(_comment(line) for line in lines)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total); a smaller number done begins the next part of the work."""
+"""Called with (done, total), 0 <= done <= total; a smaller done than the last one begins the next part."""
 
 Stages = Callable[[str, str], AbstractContextManager[Progress]]
 """Opens a stage of the work by what it does and what it counts, such as ("reading", "images")."""

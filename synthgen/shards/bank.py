@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from hashlib import sha256
 from os import PathLike
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from synthgen.config.nearest import nearest_name
 from synthgen.errors import InputError, RunError
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
@@ -24,7 +24,7 @@ from synthgen.sample import Facts
 from synthgen.shards.mark import Mark, read_mark
 from synthgen.shards.reader import open_directory, read_plan
 from synthgen.storage.byte_ranges import ByteRanges
-from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root
 from synthgen.synthesizers.ingredients import PinnedBank
 
 
@@ -70,11 +70,9 @@ class Bank:
     def members(self, category: str) -> Sequence[int]:
         """The indices of a category's images, ascending. Raises InputError where there is none."""
         if category not in self._members:
-            nearest = get_close_matches(category, self._members, 1)
-            advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
             raise InputError(
                 f"the bank {self.url} has no image of the category {category!r}, only of "
-                f"{', '.join(self._members)}{advice}"
+                f"{', '.join(self._members)}{nearest_name(category, self._members)}"
             )
         return self._members[category]
 
@@ -166,25 +164,25 @@ def open_bank(url: str | PathLike[str], pinned: PinnedBank | None = None) -> Ban
     return bank
 
 
-def _opened(directory: OutputDirectory) -> Bank:
-    plan = read_plan(directory)
-    names = set(directory.names())
+def _opened(root: Root) -> Bank:
+    plan = read_plan(root)
+    names = set(root.names())
     shards = []
     for name in sorted(names):
         stem = name.removesuffix(".json")
         if stem == name or not stem.isdecimal():
             continue
-        mark = read_mark(directory.filesystem, directory.path, int(stem))
+        mark = read_mark(root, int(stem))
         if mark and mark.fingerprint == plan.fingerprint:
             if mark.shard not in names:
                 raise InputError(
-                    f"the bank {directory.url}: {mark.shard} is gone, and its mark is there; restore it, or "
+                    f"the bank {root.url}: {mark.shard} is gone, and its mark is there; restore it, or "
                     "delete the mark, to draw from the other shards"
                 )
-            shards.append(_shard(directory.url, mark, plan.recipe.output.image_format))
+            shards.append(_shard(root.url, mark, plan.recipe.output.image_format))
     if not shards:
-        raise InputError(f"the bank {directory.url} has no finished shard yet; run `synthgen generate` first")
-    return Bank(directory.url, plan, shards)
+        raise InputError(f"the bank {root.url} has no finished shard yet; run `synthgen generate` first")
+    return Bank(root.url, plan, shards)
 
 
 def _shard(url: str, mark: Mark, image_format: str) -> _Shard:

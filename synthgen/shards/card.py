@@ -11,6 +11,8 @@ from synthgen.shards.mark import Mark
 from synthgen.shards.reader_code import reader_code
 from synthgen.shards.statistics import ShardStatistics, merge
 
+MANIFEST, TIMM_INFO, README, RECIPE = "manifest.json", "_info.json", "README.md", "recipe.yaml"
+"""What a run writes beside the shards and the plan."""
 SIZE_NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 """The hub's names of the powers of ten from a thousand on."""
 TYPE_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "true or false"}

@@ -1,12 +1,12 @@
 """The commit mark of a shard: written after the tar has its name, so that what is marked is whole."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from synthgen.config.model import FrozenModel
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.shards.statistics import ShardStatistics
+from synthgen.storage.root import Root
 
 
 class Mark(FrozenModel):
@@ -38,19 +38,16 @@ def shard_name(index: int) -> str:
     return f"{index:06d}.tar"
 
 
-def read_mark(filesystem: Any, directory: str, index: int) -> Mark | None:
+def read_mark(root: Root, index: int) -> Mark | None:
     """The mark of a shard, or None where there is none. Raises InputError where it cannot be understood."""
     name = mark_name(index)
-    try:
-        text = filesystem.cat_file(f"{directory}/{name}")
-    except FileNotFoundError:
+    text = root.content(name)
+    if text is None:
         return None
     try:
         return Mark.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{name} in {directory} is not a shard's mark ({field}: {first['msg']}); "
+            f"{name} in {root.url} is not a shard's mark ({first_fault(error)}); "
             "delete it to make the shard again"
         ) from error

@@ -2,23 +2,24 @@
 
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from os import PathLike
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from pydantic import ValidationError
 
+from synthgen.config.nearest import nearest
+from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.images.decode import MAX_BYTES
 from synthgen.plan.plan import Plan
 from synthgen.sample import sample_key
 from synthgen.shards.mark import Mark, read_mark, shard_name
 from synthgen.shards.numbering import PLAN_NAME, shard_count
-from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root, root_of_file
 
 READ_AHEAD = 1 << 15
+WANTED = "the directory that `synthgen generate` wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +32,31 @@ class RawSample:
     """Offset and size of each member's data in the tar, in the same order."""
 
 
-def open_directory(url: str | PathLike[str]) -> OutputDirectory:
+def open_directory(url: str | PathLike[str]) -> Root:
     """Open a directory that synthgen wrote, a path or any fsspec URL. Raises InputError where it is none."""
-    directory = OutputDirectory(str(url).rstrip("/") or "/")
-    with _explained(directory.url):
-        if directory.filesystem.info(directory.path)["type"] != "directory":
-            raise InputError(f"{url} is a file; expected the directory that `synthgen generate` wrote")
-    if PLAN_NAME not in directory.names():
+    root = Root(str(url).rstrip("/") or "/", WANTED)
+    if root.is_file():
+        raise InputError(f"{url} is a file; expected {WANTED}")
+    if PLAN_NAME not in root.names():
         raise InputError(
             f"{url} has no {PLAN_NAME}, so it is not from synthgen; give the --out of `synthgen generate`"
         )
-    return directory
+    return root
 
 
-def read_plan(directory: OutputDirectory) -> Plan:
+def read_plan(root: Root) -> Plan:
     """The plan that the shards of a directory are made from."""
-    with _explained(f"{directory.url}/{PLAN_NAME}"):
-        text = directory.filesystem.cat_file(f"{directory.path}/{PLAN_NAME}")
     try:
-        return Plan.model_validate_json(text)
+        return Plan.model_validate_json(root.content(PLAN_NAME) or b"")
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the whole"
         raise InputError(
-            f"{directory.url}/{PLAN_NAME} is not a plan that this version reads ({field}: {first['msg']})"
+            f"{root.url}/{PLAN_NAME} is not a plan that this version reads ({first_fault(error)})"
         ) from error
 
 
-def read_marks(directory: OutputDirectory) -> list[Mark]:
+def read_marks(root: Root) -> list[Mark]:
     """The marks of all finished shards of a directory's plan, in order."""
-    shards = range(shard_count(read_plan(directory)))
-    marks = (read_mark(directory.filesystem, directory.path, shard) for shard in shards)
+    marks = (read_mark(root, shard) for shard in range(shard_count(read_plan(root))))
     return [mark for mark in marks if mark]
 
 
@@ -73,18 +68,17 @@ def finished_marks(url: str | PathLike[str]) -> list[Mark]:
     return marks
 
 
-def open_shard(directory: OutputDirectory, shard: int) -> IO[bytes]:
+def open_shard(root: Root, shard: int) -> IO[bytes]:
     """Open a shard's tar for reading; close it after use. Raises InputError where there is none."""
-    name, names = shard_name(shard), directory.names()
+    name, names = shard_name(shard), root.names()
     if name not in names:
-        raise _no_shard(directory.url, name, names)
-    with _explained(f"{directory.url}/{name}"):
-        return cast(IO[bytes], directory.filesystem.open(f"{directory.path}/{name}", "rb"))
+        raise _no_shard(root.url, name, names)
+    return root.open(name)
 
 
-def read_samples(directory: OutputDirectory, shard: int) -> Iterator[RawSample]:
+def read_samples(root: Root, shard: int) -> Iterator[RawSample]:
     """The samples of one shard, in order. Raises InputError."""
-    with open_shard(directory, shard) as stream:
+    with open_shard(root, shard) as stream:
         yield from samples_in(stream, shard_name(shard))
 
 
@@ -93,30 +87,24 @@ def read_sample(tar: str | PathLike[str], key: str) -> RawSample:
 
     Raises InputError where there is no such shard or key.
     """
-    from fsspec.core import url_to_fs
-
     url = str(tar)
-    with _explained(url):
-        filesystem, path = url_to_fs(url)
-        folder, _, name = path.rpartition("/")
-        if not filesystem.isfile(path):
-            names = filesystem.ls(folder, detail=False) if filesystem.isdir(folder) else []
-            raise _no_shard(url.rpartition("/")[0] or ".", name, [each.rpartition("/")[2] for each in names])
+    root, name = root_of_file(url)
+    if not root.is_file(name):
+        raise _no_shard(url.rpartition("/")[0] or ".", name, root.names() if root.is_folder() else [])
     stem = name.removesuffix(".tar")
-    mark = read_mark(filesystem, folder, int(stem)) if stem.isdecimal() else None
+    mark = read_mark(root, int(stem)) if stem.isdecimal() else None
     if mark is None:
-        return _search(filesystem, path, url, key)
+        return _search(root, name, url, key)
     keys = [sample_key(mark.first_index + position) for position in range(mark.count)]
     if key not in keys:
         raise _no_key(url, key, keys)
     spans = mark.members[keys.index(key)]
-    with _explained(url):
-        return RawSample(key, _cut(filesystem, path, mark.extensions, spans), spans)
+    return RawSample(key, _cut(root, name, mark.extensions, spans), spans)
 
 
-def _search(filesystem: Any, path: str, url: str, key: str) -> RawSample:
+def _search(root: Root, name: str, url: str, key: str) -> RawSample:
     seen = []
-    with filesystem.open(path, "rb") as stream:
+    with root.open(name) as stream:
         for sample in samples_in(stream, url):
             if sample.key == key:
                 return sample
@@ -155,14 +143,19 @@ def samples_in(stream: IO[bytes], name: str) -> Iterator[RawSample]:
         yield current
 
 
-def _cut(filesystem: Any, path: str, extensions: list[str], spans: list[int]) -> dict[str, bytes]:
+def _cut(root: Root, name: str, extensions: list[str], spans: list[int]) -> dict[str, bytes]:
     """The members at the given places, by one read."""
     places = list(zip(spans[::2], spans[1::2], strict=True))
     start = min(offset for offset, _ in places)
     end = max(offset + size for offset, size in places)
-    block = filesystem.cat_file(path, start=start, end=end)
+    try:
+        block = root.piece(name, start, end - start)
+    except OSError as error:
+        raise InputError(f"{root.url}: {error}") from error
     if len(block) != end - start:
-        raise InputError(f"{path} ends before the sample's members, which its mark places up to byte {end}")
+        raise InputError(
+            f"{root.url}: {name} ends before the sample's members, which its mark places up to byte {end}"
+        )
     return {
         extension: block[offset - start : offset - start + size]
         for extension, (offset, size) in zip(extensions, places, strict=True)
@@ -173,9 +166,9 @@ def _no_shard(folder: str, name: str, names: list[str]) -> InputError:
     tars = sorted(entry for entry in names if entry.endswith(".tar"))
     if not tars:
         return InputError(f"there is no {name} in {folder}, nor any other shard")
-    nearest = (get_close_matches(name, tars, 1) or tars[-1:])[0]
+    closest = nearest(name, tars) or tars[-1]
     return InputError(
-        f"there is no {name} in {folder}; it has {tars[0]} to {tars[-1]}, the nearest is {nearest}"
+        f"there is no {name} in {folder}; it has {tars[0]} to {tars[-1]}, the nearest is {closest}"
     )
 
 
@@ -183,23 +176,9 @@ def _no_key(tar: str, key: str, keys: list[str]) -> InputError:
     if not keys:
         return InputError(f"{tar} has no sample {key!r}; it is empty")
     if key.isdigit() and len(key) <= 18:
-        nearest = min(keys, key=lambda known: abs(int(known) - int(key)) if known.isdigit() else 10**18)
+        closest = min(keys, key=lambda known: abs(int(known) - int(key)) if known.isdigit() else 10**18)
     else:
-        nearest = (get_close_matches(key, keys, 1) or keys[:1])[0]
+        closest = nearest(key, keys) or keys[0]
     return InputError(
-        f"{tar} has no sample {key!r}; it has {keys[0]} to {keys[-1]}, the nearest is {nearest}"
+        f"{tar} has no sample {key!r}; it has {keys[0]} to {keys[-1]}, the nearest is {closest}"
     )
-
-
-@contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """Turn what a file system raises into one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{url} does not exist; give the directory that synthgen generate wrote") from error
-    except Exception as error:  # remote file systems have errors of their own kinds
-        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{url} cannot be read: {reason or type(error).__name__}") from error

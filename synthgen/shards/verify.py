@@ -12,17 +12,17 @@ from synthgen.errors import InputError
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.runtime.progress import Progress
 from synthgen.sample import FORMAT_VERSION, Facts, sample_key
-from synthgen.shards.card import manifest, timm_info
+from synthgen.shards.card import MANIFEST, README, RECIPE, TIMM_INFO, manifest, timm_info
 from synthgen.shards.encode import extensions
 from synthgen.shards.mark import Mark, mark_name, read_mark, shard_name
 from synthgen.shards.numbering import PLAN_NAME, shard_count, shard_indices
 from synthgen.shards.reader import RawSample, open_directory, open_shard, read_plan, samples_in
 from synthgen.shards.statistics import ShardStatistics
 from synthgen.shards.verify_sample import NormalOf, SampleChecks
-from synthgen.storage.output import PARTIAL_SUFFIX, OutputDirectory
+from synthgen.storage.root import Root
+from synthgen.storage.whole_file import PARTIAL_SUFFIX
 
 MOST_LISTED = 100
-MANIFEST, TIMM_INFO, README, RECIPE = "manifest.json", "_info.json", "README.md", "recipe.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ def verify_shards(
     """Read every shard of a directory, a path or fsspec URL, and check all that can be checked.
 
     ``normal_of`` renders the paired normal images where the shards do not hold them; without it, or where
-    it gives None, the report says what was not checked. Raises InputError where it is no synthgen directory.
+    it gives None, the report says what was not checked. ``progress`` counts samples. Raises InputError where
+    it is no synthgen directory.
     """
     opened = open_directory(directory)
     return _Verification(opened, read_plan(opened), normal_of, progress or (lambda done, total: None)).run()
@@ -104,10 +105,8 @@ def verify_shards(
 class _Verification:
     """One run over one directory."""
 
-    def __init__(
-        self, directory: OutputDirectory, plan: Plan, normal_of: NormalOf | None, progress: Progress
-    ) -> None:
-        self._directory = directory
+    def __init__(self, root: Root, plan: Plan, normal_of: NormalOf | None, progress: Progress) -> None:
+        self._root = root
         self._plan = plan
         self._progress = progress
         self._extensions = extensions(plan.recipe.output)
@@ -115,7 +114,7 @@ class _Verification:
         self._report = Report(shard_count(plan), plan.recipe.count)
 
     def run(self) -> Report:
-        names = set(self._directory.names())
+        names = set(self._root.names())
         pinned = fingerprint(self._plan)
         self._compare(PLAN_NAME, "fingerprint", self._plan.fingerprint, pinned)
         marks = [self._check_shard(shard, names) for shard in range(shard_count(self._plan))]
@@ -146,7 +145,7 @@ class _Verification:
     def _mark(self, shard: int, names: set[str]) -> Mark | None:
         name = shard_name(shard)
         try:
-            mark = read_mark(self._directory.filesystem, self._directory.path, shard)
+            mark = read_mark(self._root, shard)
         except InputError as error:
             self._add(name, "mark", str(error), "a mark")
             return None
@@ -169,7 +168,7 @@ class _Verification:
         facts: list[Facts] = []
         spans: list[list[int]] = []
         damage = ""
-        with open_shard(self._directory, shard) as file:
+        with open_shard(self._root, shard) as file:
             stream = _SummedStream(file)
             try:
                 for sample in samples_in(stream, name):  # type: ignore[arg-type]  # tarfile only reads
@@ -213,7 +212,7 @@ class _Verification:
         for name in (MANIFEST, TIMM_INFO, README, RECIPE):
             if name not in names:
                 self._add(name, "file", "missing", "written at the end of a run; run generate again")
-            elif name in expected and _json(self._directory.read(name) or b"") != expected[name]:
+            elif name in expected and _json(self._root.content(name) or b"") != expected[name]:
                 self._add(name, "content", "other than the marks say", "what generate writes at its end")
 
     def _check_other_files(self, names: set[str]) -> None:

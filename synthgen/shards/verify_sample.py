@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from pydantic import ValidationError
 
+from synthgen.config.validation import all_faults, first_fault
+from synthgen.images import png
 from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import Pixels, is_grey
 from synthgen.plan.plan import Plan
@@ -21,7 +23,7 @@ NormalOf = Callable[[Facts], Pixels | None]
 
 GREY, COLOUR = 0, 2
 """Colour types in a PNG's header (PNG 1.2, section 4.1.1)."""
-SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff", "webp": b"RIFF"}
+SIGNATURES = {"png": png.SIGNATURE, "jpg": b"\xff\xd8\xff", "webp": b"RIFF"}
 LOSSLESS = ("png", "webp")
 ROUNDING = 1.5e-4
 """Contrasts are stored with four decimals."""
@@ -102,8 +104,8 @@ def _read_facts(text: bytes, findings: list[Finding]) -> Facts | None:
         facts = Facts.model_validate_json(text, strict=True)
     except ValidationError as error:
         findings.extend(
-            Finding(f"json field {'.'.join(map(str, each['loc']))}", _short(each["input"]), each["msg"])
-            for each in error.errors()
+            Finding(f"json field {fault.field}", _short(fault.found), fault.message)
+            for fault in all_faults(error)
         )
         return None
     except ValueError as error:
@@ -115,7 +117,9 @@ def _read_facts(text: bytes, findings: list[Finding]) -> Facts | None:
     try:
         Record.model_validate_json(facts.params)
     except ValidationError as error:
-        findings.append(Finding("json field params", _short(error.errors()[0]["msg"]), "a record to replay"))
+        findings.append(
+            Finding("json field params", _short(first_fault(error).message), "a record to replay")
+        )
     return facts
 
 
@@ -204,7 +208,7 @@ def _check_change(facts: Facts, mask: Pixels, image: Pixels, normal: Pixels, fin
 def _is_png(data: bytes, extension: str, colour_type: int, findings: list[Finding]) -> bool:
     """Whether the header is that of a PNG of 8 bits and this colour type."""
     names = {0: "grey", 2: "RGB", 3: "palette", 4: "grey + alpha", 6: "RGBA"}
-    if not data.startswith(SIGNATURES["png"]) or len(data) < 26:
+    if not data.startswith(png.SIGNATURE) or len(data) < 26:
         found = f"a file that starts with {data[:8]!r}"
     elif (data[24], data[25]) != (8, colour_type):
         found = f"{names.get(data[25], data[25])} PNG of {data[24]} bits"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Entry, Source
-from synthgen.storage.root import Root
+from synthgen.storage.root import LOOKED_FOR, Root
 
 
 def _valid_glob(pattern: str) -> str:
@@ -37,10 +37,7 @@ class FolderSource(Source):
         matches = re.compile(glob_translate(self.pattern)).match
         paths = [path for path in root.images() if matches(path)]
         if not paths:
-            raise InputError(
-                f"{self.path} has no image that matches {self.pattern!r}; "
-                "png, jpg, jpeg, bmp, tif, tiff and webp are looked for"
-            )
+            raise InputError(f"{self.path} has no image that matches {self.pattern!r}; {LOOKED_FOR}")
         return [Entry(path, root.name) for path in paths]
 
     def read(self, path: str) -> bytes:

@@ -11,7 +11,7 @@ from pydantic import Field
 from synthgen.errors import InputError
 from synthgen.images.decode import MAX_BYTES
 from synthgen.sources.base import Entry, Source
-from synthgen.storage.root import IMAGE_SUFFIXES, Root, require_text
+from synthgen.storage.root import IMAGE_SUFFIXES, Root, require_text, root_of_file
 
 MAX_SHARDS = 100_000
 _NORMAL = b"0"
@@ -67,8 +67,8 @@ class WebDatasetSource(Source):
         """The folder of the shards, and their paths below it."""
         whole = Root(self.path)
         if whole.is_file():
-            folder, slash, name = self.path.rpartition("/")
-            return Root(folder + slash or "."), [name]
+            root, name = root_of_file(self.path)
+            return root, [name]
         magic = re.search(r"[*?\[{]", self.path)
         if magic and not whole.is_folder():
             start = self.path.rfind("/", 0, magic.start()) + 1

@@ -1,19 +1,17 @@
 """The directory that shards are written to, local or any fsspec URL; files appear whole or not at all."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from synthgen.errors import InputError, RunError
-
-PARTIAL_SUFFIX = ".partial"
+from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
 
 
 class OutputDirectory:
-    """Files of one directory by name. Raises InputError where the directory cannot be used."""
+    """Writes the files of one directory by name. Raises InputError where the directory cannot be used."""
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
@@ -21,17 +19,17 @@ class OutputDirectory:
 
         self.url = url
         try:
-            self.filesystem, self.path = url_to_fs(url)
+            self._filesystem, self._path = url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise InputError(f"{url}: cannot be opened ({error})") from error
-        self._local = isinstance(self.filesystem, LocalFileSystem)
+        self._folder = Path(self._path) if isinstance(self._filesystem, LocalFileSystem) else None
 
     def create(self) -> None:
         """Make the directory where it is not there, and see that files can be written to it."""
         try:
-            self.filesystem.makedirs(self.path, exist_ok=True)
+            self._filesystem.makedirs(self._path, exist_ok=True)
             self.write(".writable", b"")
-            self.filesystem.rm_file(self._full(".writable"))
+            self._filesystem.rm_file(self._full(".writable"))
         except FileExistsError as error:
             raise InputError(f"{self.url}: is a file; the output must be a directory") from error
         except PermissionError as error:
@@ -39,39 +37,10 @@ class OutputDirectory:
         except OSError as error:
             raise InputError(f"{self.url}: cannot be written to ({error.strerror or error})") from error
 
-    def names(self) -> list[str]:
-        """The names of all files, sorted; empty where there is no directory."""
-        try:
-            listing = self.filesystem.ls(self.path, detail=False)
-        except FileNotFoundError:
-            return []
-        except NotADirectoryError as error:
-            raise InputError(f"{self.url}: is a file; the output must be a directory") from error
-        return sorted(path.rstrip("/").rpartition("/")[2] for path in listing)
-
-    def size(self, name: str) -> int | None:
-        """Bytes of a file; None where it is not there."""
-        try:
-            return int(self.filesystem.size(self._full(name)))
-        except FileNotFoundError:
-            return None
-
-    def read(self, name: str) -> bytes | None:
-        """A file's bytes; None where it is not there."""
-        try:
-            return bytes(self.filesystem.cat_file(self._full(name)))
-        except FileNotFoundError:
-            return None
-
     def sync(self) -> None:
         """See that the names of all files written so far are on the disk, as their contents are."""
-        if not self._local:
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._folder:
+            sync_folder(self._folder)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file."""
@@ -81,42 +50,31 @@ class OutputDirectory:
     @contextmanager
     def open_for_writing(self, name: str) -> Iterator[IO[bytes]]:
         """Write a file piece by piece; it appears under its name when the block ends without an error."""
-        if self._local:
-            folder, target = Path(self.path), self._full(name)
+        if self._folder:
+            with writing_whole(self._folder / name) as file:
+                yield file
         else:
-            import tempfile
+            from tempfile import NamedTemporaryFile
 
-            folder, target = Path(tempfile.gettempdir()), self._full(name)
-        partial = folder / f".{name}.{socket.gethostname()}.{os.getpid()}{PARTIAL_SUFFIX}"
-        try:
-            with partial.open("wb") as file:
+            with NamedTemporaryFile() as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
-            if self._local:
-                partial.replace(target)
-            else:
-                self.filesystem.put_file(str(partial), target)
-        finally:
-            partial.unlink(missing_ok=True)
+                self._filesystem.put_file(file.name, self._full(name))
 
     def remove_leftovers(self) -> None:
         """Remove what processes of this machine that are no longer alive left half-written."""
-        if not self._local:
-            return
-        ours = f".{socket.gethostname()}."
-        for path in Path(self.path).glob(f".*{PARTIAL_SUFFIX}"):
-            host_and_process = path.name.removesuffix(PARTIAL_SUFFIX)
-            process = host_and_process.rpartition(".")[2]
-            if ours in host_and_process and process.isdigit() and not _alive(int(process)):
-                path.unlink(missing_ok=True)
+        if self._folder:
+            remove_leftovers(self._folder)
 
     def _full(self, name: str) -> str:
-        return f"{self.path.rstrip('/')}/{name}"
+        return f"{self._path.rstrip('/')}/{name}"
 
 
 def write_file(path: str, data: bytes) -> None:
-    """Write a file that a person named. Raises InputError where the path is no place for a file."""
+    """Write the one file that somebody named, whole or not at all; its folder is made where it is not there.
+
+    Raises InputError where ``path`` is no place for a file, RunError where writing it fails half-way.
+    """
     try:
         target = Path(path).resolve()
         if target.exists() and not target.is_file():
@@ -150,13 +108,3 @@ def explained(url: str) -> Iterator[None]:
                 "finished shards are kept"
             ) from error
         raise RunError(f"{url}: writing failed ({error.strerror or error})") from error
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

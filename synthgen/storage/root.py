@@ -1,27 +1,32 @@
-"""The files below a source's root, which may be any fsspec URL; every failure is one sentence."""
+"""The one way to read below a path or any fsspec URL; every failure is one sentence."""
 
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import IO, Any, cast
 
+from synthgen.config.nearest import nearest_name
 from synthgen.errors import InputError
 from synthgen.images.decode import MAX_BYTES
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+LOOKED_FOR = (
+    f"{', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES[:-1])} and {IMAGE_SUFFIXES[-1][1:]} are looked for"
+)
+"""What a sentence says where there is no image."""
 
 
 class Root:
     """A folder or file, local or remote; all paths given and returned are relative to it, with "/"."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, wanted: str = "the path or URL of your images") -> None:
+        """``wanted`` is what an error says to give where nothing is there."""
         from fsspec.core import url_to_fs
 
-        self.url = url
+        self.url, self._wanted = url, wanted
         with self._explained():
             self._system, path = url_to_fs(url)
         self._path: str = path.rstrip("/")
@@ -49,6 +54,12 @@ class Root:
         if kind != "directory":
             raise InputError(f"{self.url} is a file; a folder with images is expected")
 
+    def names(self) -> list[str]:
+        """The names of all that the root itself holds, hidden ones too, sorted."""
+        with self._explained():
+            listing = cast(list[str], self._system.ls(self._full(""), detail=False))
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in listing)
+
     def folders(self) -> list[str]:
         """The names of the root's own folders, sorted; hidden ones are left out."""
         with self._explained():
@@ -74,9 +85,39 @@ class Root:
             found = cast(list[str], self._system.glob(self._full(pattern)))
         return sorted(path[len(self._path) :].lstrip("/") for path in found)
 
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        with self._explained(path):
+            try:
+                return int(self._system.size(self._full(path)))
+            except FileNotFoundError:
+                return None
+
     def open(self, path: str) -> IO[bytes]:
         """Open a file for reading; close it after use."""
-        return cast(IO[bytes], self._system.open(self._full(path), "rb"))
+        with self._explained(path):
+            return self._open(path)
+
+    def content(self, path: str) -> bytes | None:
+        """A whole file, however large, so one of our own; None where there is none."""
+        with self._explained(path):
+            try:
+                return bytes(self._system.cat_file(self._full(path)))
+            except FileNotFoundError:
+                return None
+
+    def piece(self, path: str, start: int, size: int) -> bytes:
+        """The ``size`` bytes of a file from ``start``, fewer at its end, by one request. Raises OSError."""
+        try:
+            return bytes(self._system.cat_file(self._full(path), start=start, end=start + size))
+        except Exception as error:  # remote file systems have errors of their own kinds
+            raise OSError(f"{path} cannot be read: {_reason(error)}") from error
+
+    def local(self, path: str) -> Path | None:
+        """Where a file lies on this machine; None for a remote one."""
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Path(self._full(path)) if isinstance(self._system, LocalFileSystem) else None
 
     def read(self, path: str, start: int = 0, limit: int = MAX_BYTES + 1) -> bytes:
         """The bytes of a file from ``start``, at most ``limit`` of them: decoding refuses an image cut there.
@@ -86,11 +127,14 @@ class Root:
         if path.startswith("/") or ".." in path.split("/"):
             raise OSError(f"{path} lies outside of the source")
         try:
-            with self.open(path) as stream:
+            with self._open(path) as stream:
                 stream.seek(start)
                 return stream.read(limit)
         except Exception as error:  # remote file systems have errors of their own kinds
             raise OSError(f"{path} cannot be read: {_reason(error)}") from error
+
+    def _open(self, path: str) -> IO[bytes]:
+        return cast(IO[bytes], self._system.open(self._full(path), "rb"))
 
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}".rstrip("/") or str(self._system.root_marker)
@@ -140,15 +184,22 @@ class Root:
             return "missing"
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, path: str = "") -> Iterator[None]:
+        place = f"{self.url.rstrip('/')}/{path}" if path else self.url
         try:
             yield
         except InputError:
             raise
         except FileNotFoundError as error:
-            raise InputError(f"{self.url} does not exist; give the path or URL of your images") from error
+            raise InputError(f"{place} does not exist; give {self._wanted}") from error
         except Exception as error:  # remote file systems have errors of their own kinds
-            raise InputError(f"{_place(error) or self.url} cannot be read: {_reason(error)}") from error
+            raise InputError(f"{_place(error) or place} cannot be read: {_reason(error)}") from error
+
+
+def root_of_file(url: str) -> tuple[Root, str]:
+    """The folder that the file at a URL lies in, and the file's name in it."""
+    folder, slash, name = url.rpartition("/")
+    return Root(folder + slash or "."), name
 
 
 def is_image(path: str) -> bool:
@@ -169,9 +220,9 @@ def chosen(wanted: Sequence[str] | None, known: Iterable[str], where: str) -> li
     names = sorted(known)
     for name in wanted or ():
         if name not in names:
-            nearest = get_close_matches(name, names, 1)
-            advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise InputError(f"{where} has no category {name!r}, only {', '.join(names)}{advice}")
+            raise InputError(
+                f"{where} has no category {name!r}, only {', '.join(names)}{nearest_name(name, names)}"
+            )
     return names if wanted is None else sorted(set(wanted))
 
 

@@ -373,7 +373,7 @@ def test_an_unknown_category_is_named_with_the_nearest(here: Path, run: Run) -> 
         write_pictures(here / "mvtec" / category / "train/good")
     source = "source={kind: mvtec, path: mvtec, categories: [botle]}"
     run("check", "r.yaml", "--set", source).assert_refused_at_once(
-        "mvtec has no category 'botle', only bottle, cable; did you mean 'bottle'"
+        "mvtec has no category 'botle', only bottle, cable; did you mean bottle"
     )
 
 

@@ -168,7 +168,7 @@ def test_images_that_cannot_be_scored(fitted: Path, here: Path, run: Run) -> Non
 def test_a_fit_that_was_interrupted_is_done_again(here: Path, run: Run) -> None:
     (here / "fitted").mkdir()
     (here / "fitted" / "images.json").write_text("{}")
-    (here / "fitted" / ".backbone.safetensors.7.part").write_text("")
+    (here / "fitted" / ".backbone.safetensors.host.7.partial").write_text("")
     assert run("detect", "fit", "brightness", "parts/nut", "--out", "fitted", *SMALL).code == 0
 
 

@@ -70,7 +70,7 @@ class Brightness(Detector):
     def _prepare(self, state: State) -> None:
         self.seen = state["seen"]
 
-    def _score(self, images: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = 255 * images[:, 0]
         return maps.amax((1, 2)), maps
 

@@ -14,6 +14,7 @@ from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.protocol import Predictions, Truth
 from synthgen.figures.charts import BLUE, ORANGE, Box, Line, Shape, Text, png, svg
 from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root
 from tests.evaluation.sets import SIDE, mvtec_category
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -97,7 +98,7 @@ def test_all_images_are_on_the_sheets(tmp_path: Path, monkeypatch: pytest.Monkey
     write_pictures(test_set, truth, predictions, SIDE, out)
     sheets = [f"maps-{number:02d}.png" for number in range(1, 1 + -(-4 // limit))]
     named = [f"{name}.{kind}" for name in ("precision-recall", "roc", "scores") for kind in ("png", "svg")]
-    assert out.names() == sorted([*sheets, *named])
+    assert Root(out.url).names() == sorted([*sheets, *named])
     colours = {colour for _, colour in Image.open(tmp_path / "out" / sheets[0]).getcolors(10**6) or ()}
     assert (80, 80, 80) in colours  # the patch of an anomalous picture
     assert (190, 255, 40) in colours  # the outline of its mask

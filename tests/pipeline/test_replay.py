@@ -13,7 +13,7 @@ from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.pipeline.replay import render_again
 from synthgen.shards.reader import RawSample, read_samples
-from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root
 from tests.pipeline.test_freeze import write_images
 from tests.recipes import ALL_METHODS, small_recipe
 
@@ -26,8 +26,8 @@ def generate(recipe: synthgen.Recipe, folder: Path) -> list[RawSample]:
     for file in folder.iterdir():
         if file.suffix != ".tar":
             file.unlink()
-    directory = OutputDirectory(str(folder))
-    return [sample for shard in run.shards for sample in read_samples(directory, shard)]
+    root = Root(str(folder))
+    return [sample for shard in run.shards for sample in read_samples(root, shard)]
 
 
 @pytest.mark.needs_data

@@ -209,7 +209,7 @@ def test_a_bank_that_is_gone_is_told_as_such(directory: Path) -> None:
     shutil.rmtree(directory)
     assert told(RunError, lambda: open_bank(directory, pinned)) == (
         f"the bank {directory} could be opened when the plan was made, and now not any more "
-        f"({directory} does not exist; give the directory that synthgen generate wrote)"
+        f"({directory} does not exist; give the directory that `synthgen generate` wrote)"
     )
 
 
@@ -218,7 +218,7 @@ def test_what_is_no_bank_is_told(directory: Path, tmp_path: Path) -> None:
         return told(InputError, lambda: open_bank(path))
 
     assert refused(tmp_path / "none").endswith(
-        "none does not exist; give the directory that synthgen generate wrote"
+        "none does not exist; give the directory that `synthgen generate` wrote"
     )
     assert "has no plan.json, so it is not from synthgen" in refused(tmp_path)
     assert refused(directory / "plan.json").endswith(
@@ -256,7 +256,7 @@ def test_samples_that_are_no_whole_images_make_no_bank(tmp_path: Path) -> None:
 def test_a_category_without_images_is_told(finished: Path) -> None:
     assert told(InputError, lambda: open_bank(finished).members("botle")) == (
         f"the bank {finished} has no image of the category 'botle', only of bottle, cable, zipper; "
-        "did you mean 'bottle'?"
+        "did you mean bottle?"
     )
 
 

@@ -78,7 +78,7 @@ def test_category_layouts(tmp_path: Path, kind: type[MvtecSource], normal: str) 
     assert one.entries()[0].category == "cable"
     assert listed(kind(path=f"{root}/cable", categories=["cable"])) == listed(one)
 
-    with pytest.raises(InputError, match=r"'botle', only bottle, cable; did you mean 'bottle'\?"):
+    with pytest.raises(InputError, match=r"'botle', only bottle, cable; did you mean bottle\?"):
         kind(path=root, categories=["bottle", "botle"]).entries()
     with pytest.raises(InputError, match=f"no folder <category>/{normal}"):
         kind(path=f"{root}/extra").entries()
@@ -94,7 +94,7 @@ def test_visa_takes_the_training_normals_of_its_split_file(tmp_path: Path) -> No
     assert listed(source) == expected
     assert [entry.category for entry in source.entries()] == ["candle", "candle", "pcb1"]
     assert listed(VisaSource(path=str(tmp_path), categories=["pcb1"])) == expected[2:]
-    with pytest.raises(InputError, match="did you mean 'candle'"):
+    with pytest.raises(InputError, match="did you mean candle"):
         VisaSource(path=str(tmp_path), categories=["candles"]).entries()
 
 

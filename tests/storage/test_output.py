@@ -1,5 +1,6 @@
 """Output directories: files appear whole or not at all, on a disk and on other file systems."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from synthgen.errors import InputError
-from synthgen.storage.output import OutputDirectory
+from synthgen.errors import InputError, RunError
+from synthgen.storage.output import OutputDirectory, write_file
+from synthgen.storage.root import Root
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -21,26 +23,27 @@ def directory(request: pytest.FixtureRequest, tmp_path: Path) -> OutputDirectory
 
 
 def test_what_is_written_is_read(directory: OutputDirectory) -> None:
-    assert directory.names() == []
-    assert directory.read("a.json") is None
-    assert directory.size("a.json") is None
+    root = Root(directory.url)
+    assert root.names() == []
+    assert root.content("a.json") is None
+    assert root.size("a.json") is None
     directory.write("a.json", b"first")
     directory.write("a.json", b"second")
     with directory.open_for_writing("b.tar") as file:
         file.write(b"x" * 1000)
-        assert directory.names() == ["a.json"] or directory.names()[0].endswith(".partial")
-        assert directory.read("b.tar") is None
+        assert root.names() == ["a.json"] or root.names()[0].endswith(".partial")
+        assert root.content("b.tar") is None
     directory.sync()
-    assert directory.names() == ["a.json", "b.tar"]
-    assert directory.read("a.json") == b"second"
-    assert directory.size("b.tar") == 1000
+    assert root.names() == ["a.json", "b.tar"]
+    assert root.content("a.json") == b"second"
+    assert root.size("b.tar") == 1000
 
 
 def test_an_error_while_writing_leaves_nothing(directory: OutputDirectory) -> None:
     with pytest.raises(KeyboardInterrupt), directory.open_for_writing("a.tar") as file:
         file.write(b"half")
         raise KeyboardInterrupt
-    assert directory.names() == []
+    assert Root(directory.url).names() == []
 
 
 def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
@@ -66,3 +69,36 @@ def test_remote_files_arrive_by_their_final_name(tmp_path: Path) -> None:
     directory.create()
     directory.write("000000.tar", b"data")
     assert fsspec.filesystem("memory").cat_file(f"{tmp_path}/final/000000.tar") == b"data"
+
+
+def test_one_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "plan.json"
+    write_file(str(path), b"first")
+    write_file(str(path), b"second")
+    assert path.read_bytes() == b"second"
+    assert [each.name for each in path.parent.iterdir()] == ["plan.json"]
+
+
+def test_what_is_no_place_for_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is not a file; choose another --out"):
+        write_file(str(tmp_path), b"")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: is a file; the output must be a directory"):
+        write_file(str(tmp_path / "file" / "below"), b"")
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(b"old")
+    synced = os.fsync
+
+    def full(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size:  # the trial of the folder is an empty file
+            raise OSError(errno.ENOSPC, "No space left on device")
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match=r"plan\.json: no space left on the disk"):
+        write_file(str(path), b"new")
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]

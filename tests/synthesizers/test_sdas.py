@@ -19,7 +19,7 @@ from synthgen.pipeline.replay import render_again
 from synthgen.sample import Facts
 from synthgen.shards.reader import RawSample, read_samples
 from synthgen.shards.verify import verify_shards
-from synthgen.storage.output import OutputDirectory
+from synthgen.storage.root import Root
 from tests.recipes import small_recipe
 from tests.synthesizers.scenes import random_model
 
@@ -47,8 +47,8 @@ def generate(wanted: synthgen.Recipe, folder: Path, **engine: int) -> list[RawSa
     run = open_run(synthgen.freeze(wanted), str(folder))
     for _ in run.make(LocalEngine(**{"workers": 2, "device": "cpu"} | engine)):  # type: ignore[arg-type]
         pass
-    directory = OutputDirectory(str(folder))
-    return [sample for shard in run.shards for sample in read_samples(directory, shard)]
+    root = Root(str(folder))
+    return [sample for shard in run.shards for sample in read_samples(root, shard)]
 
 
 def sums(folder: Path) -> dict[str, str]:

@@ -24,11 +24,11 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 RANDOM_SEED = 0
-"""Untrained weights are always the same ones."""
+"""Untrained weights are always the same."""
 
 
 class Architecture(NamedTuple):
-    """What tells one ResNet from another."""
+    """What distinguishes one ResNet from another."""
 
     blocks: tuple[int, int, int, int]
     """Residual blocks of each stage."""

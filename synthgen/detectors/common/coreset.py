@@ -1,30 +1,30 @@
 """Exact greedy k-center selection (Gonzalez, 1985), as PatchCore's coreset.
 
 Roth et al., CVPR 2022, algorithm 1. A distance to the nearest centre only shrinks as centres are added, so
-what was computed once bounds what it can be later. Twice this spares comparisons, and changes no choice:
+what was computed once bounds what it can be later. This saves comparisons twice, and changes no choice:
 
-- Most points are soon near a centre, and are not looked at again before the farthest ones have come down to
-  where they stand. Only the farthest are kept up to date with all centres.
-- Among these the very farthest are played against each other alone, as long as one of them is farther than
+- Most points are soon near a centre, and are not looked at again until the farthest ones are as near to
+  theirs. Only the farthest are kept up to date with all centres.
+- Among these the very farthest are compared with each other alone, as long as one of them is farther than
   all others were at the start of the round; then all of them meet the round's centres in one matrix product.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from synthgen.runtime.progress import Progress
+
 FARTHEST = 8192
 """Points that are kept up to date at a time; more, where more are equally far."""
 CANDIDATES = 1024
-"""Of them, those that are played against each other in a round."""
+"""Of these, the points that are compared with each other in a round."""
 POINTS_TOGETHER, CENTRES_TOGETHER = 2048, 1024
 """Points and centres that are compared at a time, to stay in the processor's caches."""
 ROUNDING = 16 * torch.finfo(torch.float32).eps
 """Squared distances below this share of the largest squared norm are rounding."""
 
 
-def greedy_coreset(points: Tensor, count: int, first: int, progress: Callable[[int, int], None]) -> Tensor:
+def greedy_coreset(points: Tensor, count: int, first: int, progress: Progress) -> Tensor:
     """Positions (K,) int64 of ``count`` points, each the farthest from those before it; the first is given.
 
     ``points``: (N, D) float32, finite, N >= count >= 1. Of equally far points the first is taken. K is less
@@ -36,10 +36,10 @@ def greedy_coreset(points: Tensor, count: int, first: int, progress: Callable[[i
     negligible = ROUNDING * float(norms.max())
     chosen = torch.tensor([first], device=points.device)
     bounds = _nearest(torch.full_like(norms, torch.inf), points, norms, points[chosen])
-    """Squared distances to the nearest of the centres that a point was compared with; a centre's own -inf."""
+    """Squared distances to the nearest of the centres that a point was compared with; -inf for a centre."""
     bounds[first] = -torch.inf
     compared = torch.ones_like(norms, dtype=torch.int64)
-    """How many centres that are, from the first."""
+    """With how many centres, from the first on, a point was compared."""
     while len(chosen) < count and float(bounds.max()) > negligible:
         farthest, others = _farthest(bounds)
         centres = points[chosen]
@@ -72,7 +72,7 @@ def _farthest(bounds: Tensor) -> tuple[Tensor, float]:
 def _round(distances: Tensor, points: Tensor, norms: Tensor, most: int, others: float) -> Tensor:
     """The next centres in order, (K,), at most ``most``; all farther than ``others``, the rest of the points.
 
-    None only where no point is farther.
+    Empty only where no point is farther.
     """
     farthest, positions = distances.topk(min(CANDIDATES, len(distances)))
     no_candidate = float(farthest[-1])

@@ -10,15 +10,14 @@ from torch import Tensor
 from synthgen.detectors.base import Detector, DetectorSettings, NormalImages
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.features import FeatureExtractor, Features
-from synthgen.errors import RunError
 from synthgen.runtime.progress import Progress
 
 FIT_BATCH = 16
-"""Images whose features are looked at together."""
+"""Training images whose features are extracted together."""
 
 
 class FeatureDetector(Detector):
-    """A detector of some stages' features."""
+    """A detector that sees an image as the features of some of a backbone's stages."""
 
     stages: ClassVar[tuple[int, ...]]
     """Stages of the backbone whose features the method looks at, the finest first."""
@@ -31,24 +30,18 @@ class FeatureDetector(Detector):
 
     @abstractmethod
     def _score_features(self, features: Features) -> tuple[Tensor, Tensor]:
-        """Scores (B,) and maps (B, H, W) of a batch's features."""
+        """Scores (B,) and maps (B, H, W), float32, of a batch's features."""
 
-    def _score(self, images: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        return self._score_features(self._extract(images, first))
+    def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self._score_features(self._extract(images))
 
     def _training_features(self, images: NormalImages, progress: Progress) -> Iterator[Features]:
-        """The features of all training images, in batches."""
+        """All training images' features, in batches on the detector's device; reports the images done."""
         done = 0
         for batch in images.batches(FIT_BATCH):
-            self._require_size(batch)
-            yield self._extract(batch, done)
+            yield self._extract(batch)
             done += len(batch)
             progress(done, len(images))
-        if done != len(images):
-            raise RunError(
-                f"{self.method} was given {done} training images and not {len(images)}; "
-                "leave the source as it is while a detector is fitted"
-            )
 
     def _side(self) -> int:
         """Height and width of the finest stage's features."""

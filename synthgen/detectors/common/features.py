@@ -9,10 +9,11 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from synthgen.detectors.common.backbone import Backbone
+from synthgen.detectors.common.checks import is_finite
 from synthgen.errors import RunError
 
 Features = dict[int, Tensor]
-"""By stage, (B, C, H, W) float32, in the backbone's order."""
+"""By stage, ascending: (B, C, H, W) float32."""
 
 
 class FeatureExtractor:
@@ -22,26 +23,22 @@ class FeatureExtractor:
         network = deepcopy(backbone)
         _fold_batch_norms(network)
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._device = device
+        self._name, self._device = backbone.name, device
 
-    def __call__(self, images: Tensor, first: int) -> Features:
-        """Features of (B, 3, H, W) float32 images in [0, 1]; ``first`` is the first one's number.
+    def __call__(self, images: Tensor) -> Features:
+        """Features, on the device, of images (B, 3, H, W) float32, RGB in [0, 1].
 
-        Raises RunError for features that are NaN or infinite.
+        Raises RunError for features that are NaN or infinite, as unfit weights give them.
         """
         images = images.to(self._device, memory_format=torch.channels_last)
         features: Features = self._network(images)
-        self._require_finite(features, first)
-        return features
-
-    def _require_finite(self, features: Features, first: int) -> None:
         for stage, values in features.items():
-            if not values.isfinite().all():
-                position = int(values.flatten(1).isfinite().all(1).logical_not().nonzero()[0])
+            if not is_finite(values):
                 raise RunError(
-                    f"image {first + position} has features of stage {stage} that are NaN or infinite; its "
-                    "pixels must be numbers from 0 to 1, and the weights those of a trained network"
+                    f"{self._name}'s features of stage {stage} are NaN or infinite; give the weights of a "
+                    "trained network"
                 )
+        return features
 
 
 def neighbourhood_patches(features: Features) -> Tensor:

@@ -1,6 +1,5 @@
 """A fitted detector's directory: what it is, what it has learned, and its backbone's weights."""
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +10,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from synthgen.config.model import FrozenModel
+from synthgen.config.validation import first_fault
 from synthgen.detectors.base import DetectorSettings, State
 from synthgen.detectors.common.backbone import Backbone, BackboneName
 from synthgen.errors import InputError, RunError
+from synthgen.storage.whole_file import remove_leftovers, write_whole
 
 RECORD = "detector.json"
 STATE = "detector.safetensors"
@@ -49,9 +50,10 @@ def write_detector(
     files[RECORD] = (record.model_dump_json(indent=1) + "\n").encode()
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(directory)
         (directory / RECORD).unlink(missing_ok=True)
         for name, content in files.items():
-            _write(directory / name, content)
+            write_whole(directory / name, content)
     except OSError as error:
         raise RunError(
             f"detector {directory}: cannot be written ({error.strerror}); make room or choose another place"
@@ -63,16 +65,13 @@ def read_record(directory: Path) -> DetectorRecord:
     path = directory / RECORD
     if not path.is_file():
         raise InputError(
-            f"detector {directory}: has no {RECORD}; expected what `synthgen detect fit` finished"
+            f"detector {directory}: has no {RECORD}; expected a directory that `synthgen detect fit` finished"
         )
     try:
         return DetectorRecord.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = ": ".join(filter(None, (where, first["msg"])))
         raise InputError(
-            f"detector {directory}: {RECORD} is not of this version ({reason}); fit it again"
+            f"detector {directory}: {RECORD} is not of this version ({first_fault(error)}); fit it again"
         ) from error
 
 
@@ -93,18 +92,6 @@ def _weights(backbone: Backbone) -> dict[str, Tensor]:
         for name, tensor in backbone.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _require(path: Path, expected: str) -> bytes:

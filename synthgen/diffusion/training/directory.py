@@ -12,12 +12,14 @@ from typing import IO
 import torch
 from pydantic import ValidationError
 
+from synthgen.config.validation import first_fault
 from synthgen.diffusion.model_files import FACTS, read_facts
 from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.diffusion.training.trainer import Trainer, Update
 from synthgen.errors import InputError, RunError
 from synthgen.images import png
 from synthgen.images.pixels import Pixels
+from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
 
 FOLDER = "training"
 STATES_KEPT = 2
@@ -84,6 +86,7 @@ class TrainingDirectory:
 
         Raises InputError for another one, unless that has not come to its first state.
         """
+        remove_leftovers(self.path)
         if self.states():
             self._require_equal(identity)
         else:
@@ -173,29 +176,16 @@ class TrainingDirectory:
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that appears under its name when it is whole. Raises RunError where that fails."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with writing_whole(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch.save hides the disk's answer in a RuntimeError
-        partial.unlink(missing_ok=True)
         reason = _reason(error) if isinstance(error, OSError) else "the disk is full, or fails"
         raise RunError(
             f"{path}: cannot be written ({reason}); make room and run the same command again, which "
             "goes on from the last state"
         ) from error
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _number(line: str) -> float:
@@ -206,6 +196,5 @@ def _number(line: str) -> float:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        return str(first_fault(error))
     return getattr(error, "strerror", None) or " ".join(str(error).split())[:100]

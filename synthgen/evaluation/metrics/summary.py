@@ -30,7 +30,9 @@ from synthgen.streams import Stream
 
 TPR_LIMIT = 0.05
 """The false-positive rate at which the true-positive rate is told."""
-AUPRO_LIMITS = (0.3, 0.05)
+AUPRO_LIMIT = 0.3
+"""The usual bound of the false-positive rate."""
+AUPRO_LIMITS = (AUPRO_LIMIT, 0.05)
 
 RANKING_METRICS = ("auroc", "average_precision", "oracle_f1", f"tpr_at_fpr_{TPR_LIMIT}")
 PIXEL_METRICS = (*RANKING_METRICS, *(f"aupro_{limit}" for limit in AUPRO_LIMITS), "aupimo")

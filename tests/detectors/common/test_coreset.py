@@ -76,10 +76,10 @@ def test_many_points_need_no_matrix_of_their_distances() -> None:
 
 
 def test_progress_ends_at_the_count() -> None:
-    told: list[tuple[int, int]] = []
-    greedy_coreset(clustered_points(5000, 4), 500, 0, lambda *news: told.append(news))
-    assert told[-1] == (500, 500)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    news: list[tuple[int, int]] = []
+    greedy_coreset(clustered_points(5000, 4), 500, 0, lambda *each: news.append(each))
+    assert news[-1] == (500, 500)
+    assert [done for done, _ in news] == sorted(done for done, _ in news)
 
 
 def test_the_points_are_left_as_they_were() -> None:

@@ -96,7 +96,7 @@ def in_the_middle_of_the_model(patch: pytest.MonkeyPatch) -> None:
 def while_names_are_synced(patch: pytest.MonkeyPatch) -> None:
     """The fourth time."""
     count = _counter(4)
-    _die_at(patch, training_directory, "_sync", lambda *_: count())
+    _die_at(patch, training_directory, "sync_folder", lambda *_: count())
 
 
 def after_calls(count: int) -> Sabotage:

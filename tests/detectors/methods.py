@@ -1,0 +1,54 @@
+"""Every method and how to test it: one row each."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from synthgen.detectors.base import Detector
+from tests.detectors.images import Images, detector, no_progress, normal_images, with_a_spot
+
+
+class Method(NamedTuple):
+    """What the contract's tests need to know of a method."""
+
+    settings: dict[str, object]
+    """Those that make it quick on small images."""
+    random: bool = True
+    """Whether what it learns depends on the seed."""
+    far_is_anomalous: bool = True
+    """Whether what is far from all training images must score higher than one of them."""
+
+
+METHODS = {
+    "padim": Method({"channels": 20}),
+    "patchcore": Method({}),
+    # Its discriminator knows nothing of what is far from the training's features.
+    "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
+    "pixel_statistics": Method({}, random=False),
+}
+
+
+def unfitted(method: str, **settings: object) -> Detector:
+    """A detector with its row's settings."""
+    return detector(method, **{**METHODS[method].settings, **settings})
+
+
+def fitted(method: str, seed: int = 0, images: Tensor | None = None) -> Detector:
+    """The same, fitted on a few images."""
+    result = unfitted(method)
+    result.fit(Images(normal_images(6) if images is None else images), seed, no_progress)
+    return result
+
+
+def looked_at() -> Tensor:
+    """Two normal images and one with a spot."""
+    return torch.cat([normal_images(2, seed=9), with_a_spot(normal_images(1, seed=9))])
+
+
+def message(error: pytest.ExceptionInfo[Any]) -> str:
+    """What an error says, in one line."""
+    text = str(error.value)
+    assert "\n" not in text
+    return text
