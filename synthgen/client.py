@@ -106,7 +106,7 @@ class Client:
             except urllib.error.HTTPError as error:
                 wait = float(error.headers.get("Retry-After", "inf"))
                 if time.monotonic() + wait > deadline:
-                    raise _told(self._url, error) from error
+                    raise _error_of(self._url, error) from error
                 time.sleep(wait)
             except (OSError, HTTPException) as error:
                 reason = getattr(error, "reason", error)
@@ -115,13 +115,13 @@ class Client:
                 ) from error
 
 
-def _told(url: str, error: urllib.error.HTTPError) -> InputError | RunError:
+def _error_of(url: str, error: urllib.error.HTTPError) -> InputError | RunError:
     try:
         detail = str(json.loads(error.read())["detail"])
     except (ValueError, KeyError, TypeError):
         detail = str(error.reason)
-    kind = InputError if error.code < 500 and error.code != 429 else RunError
-    return kind(f"{url}: {detail} ({error.code})")
+    error_type = InputError if error.code < 500 and error.code != 429 else RunError
+    return error_type(f"{url}: {detail} ({error.code})")
 
 
 def _encoded(image: Image) -> bytes:

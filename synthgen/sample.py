@@ -30,8 +30,8 @@ class Facts(FrozenModel):
     """The index with nine digits: the members' name in the shard."""
     category: str
     """The product, as the source names it."""
-    split: Literal["fit", "heldout"]
-    """The normal image's side of the split: ``heldout`` ones are for judging detectors."""
+    split: Literal["train", "held-out"]
+    """The normal image's side of the split: ``held-out`` ones are for judging detectors."""
     source_path: str
     """Path of the normal image, relative to the source's root."""
     source_sha256: str
@@ -54,7 +54,7 @@ class Facts(FrozenModel):
     """The synthesizer asked for; ``none`` for a sample that was to be normal."""
     strength: float
     """``delta`` (opacity, weight of the anomaly) or ``s`` (diffusion); 0 for a normal sample."""
-    strength_kind: Literal["delta", "s", "none"]
+    strength_name: Literal["delta", "s", "none"]
     """Which strength that is."""
     paired: bool
     """Whether a normal image exists that equals the sample outside the mask."""
@@ -70,7 +70,7 @@ class Facts(FrozenModel):
     """Mean over the mask and the channels of the absolute change, grey levels."""
     contrast_lab: float
     """Mean CIE 1976 colour difference (Lab, D65) of at most 1,024 pixels, evenly spaced in the mask."""
-    foreground_kind: Literal["texture", "object"]
+    product_type: Literal["texture", "object"]
     """``texture``: everything is foreground; ``object``: a rule or a mask finds the product."""
     foreground_area: float
     """Share of the image that is foreground, 0–1."""

@@ -11,7 +11,7 @@ import numpy as np
 from synthgen.images.pixels import Pixels
 from synthgen.images.png import BandedPng
 
-SceneKind = Literal["texture", "object"]
+ProductType = Literal["texture", "object"]
 
 
 class PinnedPictures(Protocol):
@@ -107,7 +107,7 @@ class Scene:
 
     sha256: str
     category: str
-    kind: SceneKind
+    product_type: ProductType
     image: Pixels
     foreground: Pixels
     library: Library = field(repr=False)

@@ -21,7 +21,7 @@ class Method(BaseModel):
 
     method: str
     title: str = Field(description="What it does, in a few words.")
-    strength_kind: Literal["delta", "s"] = Field(description="The field of the recipe that strength sets.")
+    strength_name: Literal["delta", "s"] = Field(description="The field of the recipe that strength sets.")
     strength: tuple[float, float] = Field(description="The range that is worth trying.")
     default: tuple[float, float] = Field(description="The range from which strength is drawn by default.")
     needs_other_images: bool = Field(description="Whether it takes pixels of another image of the product.")
@@ -51,9 +51,9 @@ def _methods(catalogue: Catalogue) -> list[Method]:
             Method(
                 method=name,
                 title=method.title,
-                strength_kind=method.strength_kind,
-                strength=STRENGTHS[method.strength_kind],
-                default=getattr(synthesizer, method.strength_kind),
+                strength_name=method.strength_name,
+                strength=STRENGTHS[method.strength_name],
+                default=getattr(synthesizer, method.strength_name),
                 needs_other_images=synthesizer.needs_other_images(),
                 paired=method.paired,
                 diffusion=method.runs_network,

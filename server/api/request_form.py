@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError, create_model
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -19,6 +19,7 @@ from server.catalogue import Catalogue
 from server.http.problems import CLIENT_LEFT, Fault, Problem, refused
 from server.settings import Settings
 from server.workers.jobs import Uploaded
+from synthgen.config.model import FrozenModel
 from synthgen.config.reader import FieldError, parse_model
 from synthgen.config.validation import all_faults, first_fault
 from synthgen.errors import InputError
@@ -32,7 +33,7 @@ MAX_SEED = 2**53
 """Seeds that the service draws are whole numbers that JavaScript can hold."""
 RECIPE_FIELDS = (
     "size",
-    "fit",
+    "resize",
     "normal_share",
     "foreground",
     "min_contrast",
@@ -42,9 +43,14 @@ RECIPE_FIELDS = (
 )
 """The fields of a recipe that a request may give; the rest is decided by the request itself."""
 
+
+class _RequestRecipe(FrozenModel):
+    renamed = Recipe.renamed
+
+
 RequestRecipe = create_model(
     "RequestRecipe",
-    __config__=ConfigDict(extra="forbid", frozen=True),
+    __base__=_RequestRecipe,
     __doc__="A recipe in a request; the request itself says the rest of what a recipe says.",
     **{name: (Recipe.model_fields[name].annotation, Recipe.model_fields[name]) for name in RECIPE_FIELDS},  # type: ignore[call-overload]
 )
@@ -206,10 +212,10 @@ def _with_strength(synthesizers: Sequence[Synthesizer[Any]], text: str) -> list[
     changed = []
     for each in synthesizers:
         try:
-            changed.append(type(each).model_validate({**each.model_dump(), each.strength_kind: bounds}))
+            changed.append(type(each).model_validate({**each.model_dump(), each.strength_name: bounds}))
         except ValidationError as error:
             reason = first_fault(error).message
-            detail = f"{each.strength_kind} of {each.method}: {reason}, found {text[:40]!r}"
+            detail = f"{each.strength_name} of {each.method}: {reason}, found {text[:40]!r}"
             raise refused(f"strength: {detail}", Fault("strength", detail)) from error
     return changed
 

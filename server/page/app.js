@@ -23,7 +23,7 @@ const method = () => methods.find((each) => each.method === element("method").va
 const model = () => models.find((each) => each.name === element("model").value) ?? models[0];
 const side = () => document.querySelector("[name=side]:checked").value;
 
-/** The products that the model tells apart, where there are several. */
+/** The products that the model knows apart, where there are several. */
 function knownProducts() {
   const known = method().diffusion ? (model().categories ?? []) : [];
   return known.length > 1 ? known : [];
@@ -62,7 +62,7 @@ function showMethod() {
   const [low, high] = chosen.strength;
   const [first, last] = chosen.default;
   slider.max = high;
-  slider.min = chosen.strength_kind === "delta" ? Math.max(low, slider.step) : low; // with an opacity of 0 there is no defect
+  slider.min = chosen.strength_name === "delta" ? Math.max(low, slider.step) : low; // with an opacity of 0 there is no defect
   slider.value = strengths.get(chosen.method) ?? (first + last) / 2;
   element("method-title").textContent = chosen.title;
   element("model-field").hidden = !chosen.diffusion || models.length < 2;
@@ -71,7 +71,7 @@ function showMethod() {
 }
 
 function showStrength() {
-  const shown = `${method().strength_kind} ${Number(element("strength").value).toFixed(2)}`;
+  const shown = `${method().strength_name} ${Number(element("strength").value).toFixed(2)}`;
   element("strength-value").textContent = shown;
   element("strength").setAttribute("aria-valuetext", shown);
 }
@@ -198,7 +198,7 @@ function save(id, link, name) {
 }
 
 function showTexts(request) {
-  const kind = method().strength_kind;
+  const kind = method().strength_name;
   element("recipe").textContent = recipeYaml({ ...request, kind });
   element("request").textContent = curl(request, new URL(".", document.baseURI).href.replace(/\/$/, ""));
   element("actions").hidden = false;
@@ -211,7 +211,7 @@ function showFacts(facts, request, taken) {
   const strength = request.strength.toFixed(2);
   const rows = [
     ["Method", facts.method],
-    [method().strength_kind, strength],
+    [method().strength_name, strength],
     ["Area", isDefect ? percent : "none"],
     ["Contrast", isDefect && facts.paired ? `${facts.contrast.toFixed(1)} grey levels` : "none"],
     ["Size", `${facts.width} × ${facts.height}`],
@@ -228,7 +228,7 @@ function showFacts(facts, request, taken) {
   if (facts.outcome === "rejected") {
     notify(`No defect: ${facts.reason.replace(/\.$/, "")}. The picture was left normal; reroll, or change the strength.`);
   }
-  showStatus(isDefect ? `${facts.method}, ${method().strength_kind} ${strength}, area ${percent}` : "No defect", true);
+  showStatus(isDefect ? `${facts.method}, ${method().strength_name} ${strength}, area ${percent}` : "No defect", true);
 }
 
 // Taking it along

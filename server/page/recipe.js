@@ -15,9 +15,9 @@ export function requestRecipe({ method, model, picture, side }) {
   const synthesizer = { method: method.method };
   if (method.diffusion) {
     synthesizer.model = model.name;
-    synthesizer.fit = bySizeOfModel(method, model) ? "patch" : "resized";
+    synthesizer.view = bySizeOfModel(method, model) ? "patch" : "resized";
     // The published masks are for whole images; on a patch they would be specks.
-    if (synthesizer.fit === "patch") synthesizer.mask = { scales: [0, 2], threshold: 0.15 };
+    if (synthesizer.view === "patch") synthesizer.mask = { scales: [0, 2], threshold: 0.15 };
   }
   return {
     size: bySizeOfModel(method, model) ? model.image_size : scaled(picture, side),

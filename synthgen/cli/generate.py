@@ -48,7 +48,7 @@ def report_beginning(run: "Run") -> None:
 
     print_skipped(run.plan.rejected, more="plan.json lists them all")
     for category, rule in run.plan.foreground.items():
-        print(f"foreground of {category}: {rule.reason or rule.kind}", file=sys.stderr)
+        print(f"foreground of {category}: {rule.reason or rule.product_type}", file=sys.stderr)
     if run.other_versions:
         print(
             f"note: {len(run.other_versions)} shards, such as {run.other_versions[0]}, were made with other "

@@ -39,7 +39,7 @@ class _Choice:
     """The place where a value may have one of several types, and the one that an error is about."""
 
     path: Place
-    kinds: Any
+    annotations: Any
     branch: str
 
 
@@ -47,14 +47,14 @@ class _Choice:
 class _Fault:
     """One of pydantic's errors at its place in the document.
 
-    ``node`` is the value, or what encloses a missing one; ``kind`` the type wanted there and ``owner`` the
-    type that encloses it; ``choices`` are the places on the way where a value may have several types.
+    ``node`` is the value, or what encloses a missing one; ``annotation`` the type wanted there and ``owner``
+    the type that encloses it; ``choices`` are the places on the way where a value may have several types.
     """
 
     name: str
     path: Place
     node: Node
-    kind: Any
+    annotation: Any
     owner: Any
     choices: tuple[_Choice, ...]
     error: Mapping[str, Any]
@@ -69,31 +69,31 @@ def _locate(root: Node, model: type[BaseModel], error: Mapping[str, Any]) -> _Fa
     """Follow an error's location through the document and the types at once.
 
     Pydantic's locations also hold the names of union members, which are no part of the document; a missing
-    entry of a pair is told about the pair, a wrong tag about the tag.
+    entry of a pair is a fault of the pair, a wrong tag one of the tag.
     """
     name, location = error["type"], error["loc"]
     if name == "missing" and isinstance(location[-1], int):
         name, location = "wrong_length", location[:-1]
     elif name == "too_long" and error["ctx"]["field_type"] == "Tuple":
         name = "wrong_length"
-    node, kind, owner = root, model, model
+    node, annotation, owner = root, model, model
     path: Place = ()
     passed: tuple[_Choice, ...] = ()
     for part in location:
-        if len(members(kind)) > 1:
-            chosen = tagged(kind, str(part))
+        if len(members(annotation)) > 1:
+            chosen = tagged(annotation, str(part))
             if chosen is None:
-                chosen = labelled(kind, str(part))
-                passed = (*passed, _Choice(path, kind, str(part)))
-            kind = chosen
+                chosen = labelled(annotation, str(part))
+                passed = (*passed, _Choice(path, annotation, str(part)))
+            annotation = chosen
         else:
-            [owner] = members(kind)
-            kind = inner(owner, part)
+            [owner] = members(annotation)
+            annotation = inner(owner, part)
             path, node = (*path, part), node.child(part) or node
     if name.startswith("union_tag"):
         tag = error["ctx"]["discriminator"].strip("'")
         path, node = (*path, tag), node.child(tag) or node
-    return _Fault(name, path, node, kind, owner, passed, error)
+    return _Fault(name, path, node, annotation, owner, passed, error)
 
 
 def _collapse(faults: Sequence[_Fault], depth: int = 0) -> Iterator[_Fault]:
@@ -118,24 +118,26 @@ def _collapse(faults: Sequence[_Fault], depth: int = 0) -> Iterator[_Fault]:
             [fault, *_] = (
                 each for own in group.values() for each in own if each.misfits(each.choices[depth])
             )
-            yield replace(fault, kind=fault.choices[depth].kinds)
+            yield replace(fault, annotation=fault.choices[depth].annotations)
 
 
 def _without_misspelt(faults: Iterable[_Fault]) -> Iterator[_Fault]:
-    """Leave out a missing field where a misspelt one beside it is already told: one slip, one line."""
-    told = list(faults)
+    """Leave out a missing field where a misspelt one beside it is named already: one slip, one line."""
+    named = list(faults)
     misspelt = {
         (*fault.path[:-1], match)
-        for fault in told
+        for fault in named
         if fault.name == "extra_forbidden" and (match := nearest(str(fault.path[-1]), fields(fault.owner)))
     }
-    return (fault for fault in told if fault.name != "missing" or fault.path not in misspelt)
+    return (fault for fault in named if fault.name != "missing" or fault.path not in misspelt)
 
 
 def _sentence(fault: _Fault) -> str:
     found = fault.node.shown()
     context = fault.error.get("ctx", {})
     if fault.name == "extra_forbidden":
+        if now := _renamed(fault, str(fault.path[-1])):
+            return f"is called {now} now (found {found})"
         names = _known(fault)
         advice = nearest_name(str(fault.path[-1]), names) or f"; known fields: {', '.join(names)}"
         return f"unknown field (found {found}){advice}"
@@ -147,10 +149,16 @@ def _sentence(fault: _Fault) -> str:
     return f"{expected}, found {found}{_advice(fault, found)}"
 
 
+def _renamed(fault: _Fault, old: str) -> str | None:
+    """What an old spelling of a field or of ``field: value`` is called now."""
+    renamed: Mapping[str, str] = getattr(fault.owner, "renamed", {})
+    return renamed.get(old)
+
+
 def _known(fault: _Fault) -> list[str]:
     """The fields beside an unknown one: those of its model, and of the others that could stand there."""
-    others = [choice.kinds for choice in fault.choices if choice.path == fault.path[:-1]]
-    models = [fault.owner, *(member for kinds in others for member in members(kinds))]
+    others = [choice.annotations for choice in fault.choices if choice.path == fault.path[:-1]]
+    models = [fault.owner, *(member for annotations in others for member in members(annotations))]
     return list(dict.fromkeys(name for model in models for name in fields(model)))
 
 
@@ -167,16 +175,18 @@ def _expected(fault: _Fault, context: Mapping[str, Any]) -> str:
     if fault.name in _LIMITS:
         key, words = _LIMITS[fault.name]
         return words.format(_bound(context[key]))
-    return in_words(fault.kind) or str(fault.error["msg"])
+    return in_words(fault.annotation) or str(fault.error["msg"])
 
 
 def _advice(fault: _Fault, found: str) -> str:
     value = fault.node.value
     if isinstance(value, str):
+        if fault.path and (now := _renamed(fault, f"{fault.path[-1]}: {value}")):
+            return f"; it is called {now} now"
         return nearest_name(value, _names(fault))
     if fault.name == "tuple_type" and type(value) in (int, float):
         return f"; such as [{found}, {found}]"
-    if str in members(fault.kind) and isinstance(value, bool | int | float):
+    if str in members(fault.annotation) and isinstance(value, bool | int | float):
         return f'; put it in quotes: "{found}"'
     return ""
 
@@ -184,7 +194,7 @@ def _advice(fault: _Fault, found: str) -> str:
 def _names(fault: _Fault) -> list[str]:
     """The values that can be named one by one, of which one may have been meant."""
     is_tag = fault.name.startswith("union_tag")
-    return choices(fault.kind, str(fault.path[-1])) if is_tag else literals(fault.kind)
+    return choices(fault.annotation, str(fault.path[-1])) if is_tag else literals(fault.annotation)
 
 
 def _bound(number: object) -> str:

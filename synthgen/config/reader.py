@@ -58,7 +58,7 @@ class FieldError(InputError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.line)
-        super().__init__(_told(self.problems))
+        super().__init__(_lines(self.problems))
 
 
 def _text(path: Path) -> str:
@@ -92,7 +92,7 @@ def _no_fields(document: Document, name: str, model: type[BaseModel]) -> str:
     return f"{document.root.place}: expected fields (name: value), found {document.root.shown()}"
 
 
-def _told(problems: Sequence[Problem]) -> str:
+def _lines(problems: Sequence[Problem]) -> str:
     return "\n".join(listed([str(problem) for problem in problems]))
 
 

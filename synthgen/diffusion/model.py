@@ -17,7 +17,7 @@ from torch import Tensor
 from synthgen.diffusion.model_files import model_directory, read_facts, scheduler_config
 from synthgen.diffusion.network_files import read_network
 from synthgen.diffusion.packing import packed, unpacked
-from synthgen.diffusion.prediction import OutputKind
+from synthgen.diffusion.prediction import NetworkOutput
 from synthgen.diffusion.sampler import (
     Network,
     NoiseSource,
@@ -68,7 +68,7 @@ class DiffusionModel:
         self._directory = directory
         self._device = device
         self._config = scheduler_config(directory)
-        self._output_kind = OutputKind.from_config(self._config)
+        self._network_output = NetworkOutput.from_config(self._config)
         self._schedule = lru_cache(maxsize=8)(lambda steps: schedule_from_config(self._config, steps))
         self._unet = self._load()
 
@@ -137,7 +137,7 @@ class DiffusionModel:
         raise self._too_large(len(requests))
 
     def _process(self, requests: Sequence[Whole], schedule: Schedule, sampling: Sampling) -> ReverseProcess:
-        return ReverseProcess(self._network(requests, sampling.guidance), schedule, self._output_kind)
+        return ReverseProcess(self._network(requests, sampling.guidance), schedule, self._network_output)
 
     def _network(self, requests: Sequence[Whole], guidance: float) -> Network:
         """The network as a function of images and timesteps, for the requests' categories."""

@@ -71,16 +71,16 @@ def read_network_config(what: str, directory: Path) -> NetworkConfig:
     except ValidationError as error:
         fault = first_fault(error)
         if fault.field == "_class_name":
-            kind = config.get(fault.field, "thing without a name")
-            told = f"is of a {kind}; expected a UNet2DModel of diffusers"
+            network = config.get(fault.field, "thing without a name")
+            fault_found = f"is of a {network}; expected a UNet2DModel of diffusers"
         else:
-            told = f"cannot be used ({fault}); give another model"
-        raise InputError(f"{what}: its {CONFIG} {told}") from error
+            fault_found = f"cannot be used ({fault}); give another model"
+        raise InputError(f"{what}: its {CONFIG} {fault_found}") from error
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep diffusers from telling of faults what the error says in one sentence."""
+    """Keep diffusers from logging what the error says in one sentence."""
     logger = logging.getLogger("diffusers")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -24,7 +24,7 @@ _VARIANCE_TYPES: dict[str, VarianceType] = {
 
 
 @dataclass(frozen=True, slots=True)
-class OutputKind:
+class NetworkOutput:
     """What the numbers that a network gives mean."""
 
     prediction_type: PredictionType
@@ -35,7 +35,7 @@ class OutputKind:
     """Largest magnitude of the predicted image, or None where it is not bounded."""
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "OutputKind":
+    def from_config(cls, config: Mapping[str, Any]) -> "NetworkOutput":
         """Of a diffusers scheduler_config.json. Raises InputError for one that is not supported."""
         read = read_scheduler_config(config)
         clip = read.clip_sample_range if read.clip_sample else None
@@ -51,7 +51,7 @@ class Predicted(NamedTuple):
     """Root of Sigma, (B, C, H, W) float32 where it is learned; 0 at the last level, which adds no noise."""
 
 
-def predict(output: Tensor, x: Tensor, level: Level, kind: OutputKind) -> Predicted:
+def predict(output: Tensor, x: Tensor, level: Level, kind: NetworkOutput) -> Predicted:
     """What the raw output, (B, C, H, W) or (B, 2C, H, W) if Sigma is learned, says of x (B, C, H, W) float32.
 
     Raises InputError for another number of channels.

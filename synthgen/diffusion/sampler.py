@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from synthgen.diffusion.prediction import OutputKind, Predicted, predict
+from synthgen.diffusion.prediction import NetworkOutput, Predicted, predict
 from synthgen.diffusion.schedule import Level, Schedule
 
 Network: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -37,12 +37,12 @@ class ReverseProcess:
 
     network: Network
     schedule: Schedule
-    output_kind: OutputKind
+    network_output: NetworkOutput
 
     def predict(self, x: Tensor, level: Level) -> Predicted:
         """What the network says of x at a level."""
         timesteps = torch.full((x.shape[0],), level.timestep, dtype=torch.int64, device=x.device)
-        return predict(self.network(x, timesteps), x, level, self.output_kind)
+        return predict(self.network(x, timesteps), x, level, self.network_output)
 
 
 def q_sample(original: Tensor, alpha_bar: float, noise: Tensor) -> Tensor:

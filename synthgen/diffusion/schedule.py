@@ -22,7 +22,7 @@ class Level:
     """One noise level of a respaced diffusion and the step down from it, in DDPM's symbols."""
 
     timestep: int
-    """What the network is told."""
+    """What the network is given as the time."""
     alpha_bar: float
     """Share of the image's variance that is left, in (0, 1)."""
     alpha_bar_previous: float

@@ -70,7 +70,7 @@ class LocalEngine(Engine):
         except (EOFError, ConnectionResetError):
             raise RunError(_cause_of_death(workers.pop(connection))) from None
         if isinstance(news, Failure):
-            raise news.kind(news.message)
+            raise news.error_type(news.message)
         if news.finished and waiting:
             connection.send(waiting.pop())
         elif news.finished:

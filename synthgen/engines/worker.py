@@ -27,7 +27,7 @@ from synthgen.storage.output import OutputDirectory, explained
 class Failure:
     """Why a worker could not make a shard."""
 
-    kind: type[SynthgenError]
+    error_type: type[SynthgenError]
     message: str
 
 
@@ -54,8 +54,8 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
     except Exception as error:
         if os.environ.get("SYNTHGEN_DEBUG"):
             traceback.print_exc()
-        told = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
-        connection.send(Failure(RunError, str(told)))
+        failure = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
+        connection.send(Failure(RunError, str(failure)))
 
 
 def make_shard(

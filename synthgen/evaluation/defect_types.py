@@ -13,7 +13,7 @@ from synthgen.evaluation.test_set import TestSet
 
 
 class DefectType(FrozenModel):
-    """The images of one defect type beside all normal ones; null where the test set cannot tell."""
+    """The images of one defect type beside all normal ones; null where nothing can be measured."""
 
     images: int
     image_auroc: float | None

@@ -56,7 +56,7 @@ class ShardDataset(LabelledDataset):
         if not self._tests:
             raise InputError(
                 f"{self._url}: no sample is of a held-out image, and detectors are fitted on the others; "
-                "generate with --set split=heldout"
+                "generate with --set split=held-out"
             )
         return self._tests
 
@@ -66,7 +66,7 @@ class ShardDataset(LabelledDataset):
 
     def all_normals(self, categories: Sequence[str] | None) -> Pictures:
         """Those of some categories, or of all. Raises InputError for a category that is not there."""
-        fitting = [image for image in self._plan.images if image.split == "fit"]
+        fitting = [image for image in self._plan.images if image.split == "train"]
         wanted = chosen(categories, {image.category for image in fitting}, self._url)
         images = {image.path: image.sha256 for image in fitting if image.category in wanted}
         source = self._plan.recipe.source
@@ -85,7 +85,7 @@ class ShardDataset(LabelledDataset):
         tests: dict[str, list[TestImage]] = {}
         for mark in self._marks:
             for facts in self._facts(mark):
-                if facts.split == "heldout":
+                if facts.split == "held-out":
                     tests.setdefault(facts.category, []).append(self._image(mark, facts))
         return dict(sorted(tests.items()))
 

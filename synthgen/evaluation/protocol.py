@@ -62,7 +62,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Measured:
-    """All metrics by name; None where the test set cannot tell."""
+    """All metrics by name; None where the test set has nothing to measure it by."""
 
     image: dict[str, Estimate] | None
     """None where all images are normal, or all anomalous."""

@@ -48,7 +48,7 @@ class Value(FrozenModel):
 
 
 class Run(FrozenModel):
-    """The metrics by name; null where the test set cannot tell."""
+    """The metrics by name; null where the test set has nothing to measure it by."""
 
     seed: int | None
     """None for a detector that was fitted before."""
@@ -122,7 +122,7 @@ def markdown_table(report: Report) -> str:
         counts = f"{category.normal} + {category.anomalous}"
         rows.append([_escaped(category.category), counts, *(_cell(category, column) for column in COLUMNS)])
     if len(report.categories) > 1:
-        rows.append(["**mean**", "", *(_told(mean(report, column)) for column in COLUMNS)])
+        rows.append(["**mean**", "", *(_shown(mean(report, column)) for column in COLUMNS)])
     return _table(rows)
 
 
@@ -154,7 +154,7 @@ def markdown(report: Report) -> str:
         f"- backbone {report.backbone or 'of its own'}, weights {report.weights}, "
         f"images {report.image_size} x {report.image_size}",
         f"- settings: {', '.join(f'{name} {value}' for name, value in report.settings.items()) or 'none'}",
-        f"- cells: {cells}; images: normal + anomalous of the test set; –: the test set cannot tell",
+        f"- cells: {cells}; images: normal + anomalous of the test set; –: nothing to measure it by",
         "- F1-max takes the best threshold with the labels, hence an oracle's; AUPRO is integrated up to a "
         f"false-positive rate of {AUPRO_LIMIT}",
         f"- masks: {report.masks}",
@@ -183,11 +183,11 @@ def _cell(category: Category, column: Column) -> str:
     if len(known) < len(category.runs):
         return "–"
     if len(known) > 1:
-        return _told(spread([value.value for value in known]))
+        return _shown(spread([value.value for value in known]))
     return f"{known[0].value:.3f} [{known[0].low:.3f}, {known[0].high:.3f}]"
 
 
-def _told(found: Spread | None) -> str:
+def _shown(found: Spread | None) -> str:
     if found is None:
         return "–"
     return f"{found.mean:.3f}" if found.deviation is None else f"{found.mean:.3f} ± {found.deviation:.3f}"
@@ -195,7 +195,7 @@ def _told(found: Spread | None) -> str:
 
 def _mean_cell(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
-    return _told(spread(known) if len(known) == len(values) else None)
+    return _shown(spread(known) if len(known) == len(values) else None)
 
 
 def _escaped(name: str) -> str:

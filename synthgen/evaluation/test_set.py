@@ -163,7 +163,7 @@ def to_tensor(images: Sequence[Pixels]) -> Tensor:
 
 def square(pixels: Decoded, side: int) -> Pixels:
     """The whole image resized to (side, side, 3). Raises UnusableImage for one of 16 bits."""
-    return prepare(pixels, Preparation(size=(side, side), fit="resize", channels=3))
+    return prepare(pixels, Preparation(size=(side, side), resize="whole", channels=3))
 
 
 def resized_mask(mask: Mask, side: int) -> Mask:
@@ -172,7 +172,7 @@ def resized_mask(mask: Mask, side: int) -> Mask:
     A mask so small that this would leave nothing keeps the pixels with the largest share instead.
     """
     white = mask.astype(np.uint8)[..., None] * np.uint8(255)
-    half = prepare_mask(white, Preparation(size=(side, side), fit="resize", channels=1)) > 0
+    half = prepare_mask(white, Preparation(size=(side, side), resize="whole", channels=1)) > 0
     if half.any() or not mask.any():
         return half
     # In float: a share below 1 / 255 is one, too.

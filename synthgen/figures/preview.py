@@ -179,7 +179,7 @@ def _summary(samples: Sequence[Sample]) -> str:
 
 
 def _strength(facts: Facts) -> str:
-    return f"{facts.strength_kind} {facts.strength:.2f}"
+    return f"{facts.strength_name} {facts.strength:.2f}"
 
 
 def _percent(share: float) -> str:

@@ -9,6 +9,8 @@ MIN_SIDE = 16
 MAX_SIDE = 8192
 """The largest side of a sample, pixels."""
 
+Resize = Literal["whole", "crop"]
+"""How an image gets the size of the samples: the whole of it resized, or its centre cut out."""
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 
 
@@ -19,7 +21,7 @@ class Preparation(BaseModel):
 
     size: tuple[int, int]
     """Height, width."""
-    fit: Literal["resize", "crop"]
+    resize: Resize
     channels: Literal[1, 3]
     """1 where every image of the source is grey, else 3 (RGB)."""
     depth16: tuple[int, int] | None = None

@@ -54,7 +54,7 @@ def _fitted(image: Pixels, preparation: Preparation) -> Pixels:
     height, width = preparation.size
     if image.shape[:2] == (height, width):
         return image
-    if preparation.fit == "resize":
+    if preparation.resize == "whole":
         return _resized(image, height, width)
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     if top < 0 or left < 0:

@@ -89,6 +89,6 @@ class FileIndex:
 
     def _add_all(self, paths: Sequence[str], read: Callable[[str], bytes]) -> None:
         for path in paths:
-            # What cannot be read may not be needed; if it is, its absence is told.
+            # What cannot be read may not be needed; if it is, `read` says that it is missing.
             with suppress(OSError):
                 self._readers.setdefault(sha256(read(path)).hexdigest(), partial(read, path))

@@ -42,7 +42,7 @@ def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:
     pixels = decode(data)
     deep = (int(pixels.min()), int(pixels.max())) if pixels.dtype.itemsize == 2 else None
     channels: Literal[1, 3] = 1 if shape[2] == 1 else 3
-    return prepare(pixels, Preparation(size=shape[:2], fit="resize", channels=channels, depth16=deep))
+    return prepare(pixels, Preparation(size=shape[:2], resize="whole", channels=channels, depth16=deep))
 
 
 class PlanLibrary:
@@ -113,7 +113,7 @@ class PlanLibrary:
         rule = self._plan.foreground[image.category]
         mask = image.foreground_mask
         foreground = self._read_mask(mask) if mask else apply(rule, pixels)
-        return Scene(image.sha256, image.category, rule.kind, pixels, foreground, self)
+        return Scene(image.sha256, image.category, rule.product_type, pixels, foreground, self)
 
     def _read_mask(self, mask: PinnedFile) -> Pixels:
         choice = self._plan.recipe.foreground

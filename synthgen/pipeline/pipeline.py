@@ -113,7 +113,7 @@ class Pipeline:
             "channels": channels,
             "attempts": draft.attempts,
             "method": draft.synthesizer.method if draft.synthesizer else "none",
-            "foreground_kind": scene.kind,
+            "product_type": scene.product_type,
             "foreground_area": round(scene.foreground_pixels / pixels, 6),
         }
         if not (draft.accepted and draft.synthesizer and draft.params and draft.verdict and draft.result):
@@ -124,7 +124,7 @@ class Pipeline:
                 outcome="rejected" if draft.synthesizer else "normal",
                 reason=draft.verdict.reason if draft.verdict else "",
                 strength=0.0,
-                strength_kind="none",
+                strength_name="none",
                 box=[0, 0, 0, 0],
                 area_pixels=0,
                 area=0.0,
@@ -142,7 +142,7 @@ class Pipeline:
             outcome="anomalous",
             reason="",
             strength=draft.params.strength,
-            strength_kind=draft.synthesizer.strength_kind,
+            strength_name=draft.synthesizer.strength_name,
             box=list(draft.result.box),
             area_pixels=verdict.area_pixels,
             area=round(verdict.area_pixels / pixels, 6),

@@ -90,7 +90,7 @@ class _RecordLibrary:
             foreground = prepare_mask(mask, record.preparation)
         else:
             foreground = apply(record.foreground, pixels)
-        return Scene(sha256, self._facts.category, record.foreground.kind, pixels, foreground, self)
+        return Scene(sha256, self._facts.category, record.foreground.product_type, pixels, foreground, self)
 
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         return prepare_texture(self._files.read(sha256, "a texture"), shape)

@@ -22,12 +22,12 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
         "recipe": [f"{recipe.name}, seed {recipe.seed}, fingerprint {plan.fingerprint[:12]}"],
         "images": [_images(plan)],
         "rejected": _listed([f"{file.path}: {file.reason}" for file in plan.rejected]),
-        "size": [f"{width} x {height} (width x height), {colour}, {plan.preparation.fit}"],
+        "size": [f"{width} x {height} (width x height), {colour}, {plan.preparation.resize}"],
         "categories": _listed(
             [f"{name}: {count}" for name, count in Counter(image.category for image in plan.images).items()]
         ),
         "foreground": [
-            f"{category}: {rule.reason or rule.kind}" for category, rule in plan.foreground.items()
+            f"{category}: {rule.reason or rule.product_type}" for category, rule in plan.foreground.items()
         ],
         "synthesizers": _shares(recipe),
         "samples": [_samples(recipe)],
@@ -42,10 +42,10 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
 
 
 def _images(plan: Plan) -> str:
-    fit = sum(image.split == "fit" for image in plan.images)
-    held_out = len(plan.images) - fit
-    used = {"fit": "the fit ones are used", "heldout": "the held-out ones are used", "all": "all are used"}
-    return f"{len(plan.images)} normal: {fit} fit, {held_out} held out; {used[plan.recipe.split]}"
+    train = sum(image.split == "train" for image in plan.images)
+    held_out = len(plan.images) - train
+    used = {"train": "those for training", "held-out": "the held-out ones", "all": "all"}[plan.recipe.split]
+    return f"{len(plan.images)} normal: {train} for training, {held_out} held out; {used} are used"
 
 
 def _shares(recipe: Recipe) -> list[str]:

@@ -96,7 +96,7 @@ def _foregrounds(
     """The rule of every category, decided from a few of its images prepared as the recipe says."""
     preparation = Preparation(
         size=next(iter(look.sizes)) if size == "native" else size,
-        fit="resize",
+        resize="whole",
         channels=1 if look.is_grey else 3,
         depth16=look.depth16,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from synthgen.config.model import FrozenModel
-from synthgen.images.preparation import Side
+from synthgen.images.preparation import Resize, Side
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources.registry import AnySource
 from synthgen.synthesizers.registry import AnySynthesizer
@@ -37,6 +37,13 @@ class Output(FrozenModel):
 class Recipe(FrozenModel):
     """A recipe: which normal images, which synthesizers with which ranges, how many samples."""
 
+    renamed = {  # noqa: RUF012 - a class variable of the base
+        "fit": "resize (whole or crop)",
+        "resize: resize": "whole",
+        "split: fit": "train",
+        "split: heldout": "held-out",
+    }
+
     name: Annotated[str, Field(max_length=100)]
     """What the recipe is called: letters, digits, - and _."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -47,12 +54,12 @@ class Recipe(FrozenModel):
     """Where the normal images are."""
     size: tuple[Side, Side] | Literal["native"] = (256, 256)
     """[height, width] of the samples in pixels, or ``native`` where all images have one size of their own."""
-    fit: Literal["resize", "crop"] = "resize"
-    """How an image gets that size: resize the whole, or crop its centre."""
+    resize: Resize = "whole"
+    """How an image gets that size: the whole is resized, or its centre is cropped."""
     on_bad_image: Literal["skip", "fail"] = "skip"
     """An image that cannot be used: skip (it is recorded and left out) or fail (it stops the run)."""
-    split: Literal["fit", "heldout", "all"] = "fit"
-    """Which of the normal images become samples: fit, heldout (those set aside for judging), or all."""
+    split: Literal["train", "held-out", "all"] = "train"
+    """Which of the normal images become samples: train, held-out (those set aside for judging), or all."""
     spread: Literal["images", "categories"] = "images"
     """What the samples are spread over evenly: images, or categories, whatever their numbers of images."""
     normal_share: Annotated[float, Field(ge=0, lt=1)] = 0.0

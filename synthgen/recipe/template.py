@@ -12,7 +12,7 @@ from synthgen.config.listing import listed
 from synthgen.config.writer import inline
 from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
-from synthgen.scene import SceneKind
+from synthgen.scene import ProductType
 from synthgen.sources.base import Source
 from synthgen.synthesizers.base import Synthesizer
 from synthgen.synthesizers.registry import SYNTHESIZERS
@@ -40,7 +40,7 @@ def recipe_text(
     rules: dict[str, ForegroundRule],
 ) -> str:
     """The recipe as YAML with comments; ``rules`` are what the foreground was found to be, by category."""
-    kinds: set[SceneKind] = {rule.kind for rule in rules.values()}
+    kinds: set[ProductType] = {rule.product_type for rule in rules.values()}
     own = source.model_dump(mode="json", exclude_none=True, exclude={"held_out"})
     return f"""\
 # A recipe for synthgen: which normal images, which defects, how many samples.
@@ -61,16 +61,16 @@ source: {inline(own | {"held_out": source.held_out})}
 
 {_says("size")}
 {_size(look, size)}
-{_says("fit")}
-fit: resize
-# fit: crop
+{_says("resize")}
+resize: whole
+# resize: crop
 
 {_says("on_bad_image")}
 on_bad_image: skip
 # on_bad_image: fail
 
 {_says("split")}
-split: fit
+split: train
 # split: all
 
 {_says("spread")}
@@ -156,7 +156,7 @@ def _size(look: Look, size: Size | Literal["native"]) -> str:
 
 
 def _found(rules: dict[str, ForegroundRule]) -> str:
-    lines = [f"{category}: {rule.reason or rule.kind}" for category, rule in rules.items()]
+    lines = [f"{category}: {rule.reason or rule.product_type}" for category, rule in rules.items()]
     return "\n".join(_comment(line) for line in lines)
 
 
@@ -198,7 +198,7 @@ _OFFERS = {
 }
 
 
-def _mix(kinds: set[SceneKind]) -> str:
+def _mix(kinds: set[ProductType]) -> str:
     """The methods for textures, objects or both; the others are commented out.
 
     A rectangle cut out of a texture mostly looks like what it covers, and the cells of an object's image are

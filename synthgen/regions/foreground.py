@@ -79,11 +79,15 @@ def resolve(choice: ForegroundChoice, category: str, images: Sequence[Pixels]) -
         case "auto":
             return decide(images)
         case "all":
-            return ForegroundRule(kind="texture", reason="everything is foreground, as the recipe says")
+            return ForegroundRule(
+                product_type="texture", reason="everything is foreground, as the recipe says"
+            )
         case Segmentation():
-            return ForegroundRule(kind="object", reason="object: the recipe's own rule", segmentation=choice)
+            return ForegroundRule(
+                product_type="object", reason="object: the recipe's own rule", segmentation=choice
+            )
         case MaskFolder():
-            return ForegroundRule(kind="object", reason="object: the masks of the recipe's folder")
+            return ForegroundRule(product_type="object", reason="object: the masks of the recipe's folder")
     return _published(choice.published, category)
 
 
@@ -105,7 +109,7 @@ def _published(dataset: str, category: str) -> ForegroundRule:
             f"{', '.join(sorted(rules.categories))}; use auto or give a rule"
         )
     if rule == "all":
-        return ForegroundRule(kind="texture", reason=f"everything is foreground ({rules.reference})")
+        return ForegroundRule(product_type="texture", reason=f"everything is foreground ({rules.reference})")
     return ForegroundRule(
-        kind="object", reason=f"object: published rule ({rules.reference})", segmentation=rule
+        product_type="object", reason=f"object: published rule ({rules.reference})", segmentation=rule
     )

@@ -68,9 +68,9 @@ class _Evidence:
         # Product and background could be swapped here, so the border or the evenness must tell them apart.
         background = 1 - self.border_area
         around = self.border_area * (1 - self.area) <= 0.5 * background * self.area
-        told_apart = around or background >= 0.6 or (background >= 0.25 and self.roughness >= 1.5)
+        are_apart = around or background >= 0.6 or (background >= 0.25 and self.roughness >= 1.5)
         whole = self.outline <= 3 and self.border_area <= 1.5 * self.area
-        return told_apart and whole and self.separation >= 5
+        return are_apart and whole and self.separation >= 5
 
     @property
     def score(self) -> float:
@@ -105,11 +105,11 @@ def decide(images: Sequence[Pixels]) -> ForegroundRule:
     trials = [_try(candidate, working) for candidate in _candidates(working)]
     holding = [trial for trial in trials if trial.agreeing >= _AGREEING_IMAGES]
     if not holding:
-        return ForegroundRule(kind="texture", reason=_why_texture(trials))
+        return ForegroundRule(product_type="texture", reason=_why_texture(trials))
     best = max(trial.score for trial in holding)
     chosen = next(trial for trial in holding if trial.score >= _SIMPLE_ENOUGH * best)
     how = _cleaned_up(chosen, working)
-    return ForegroundRule(kind="object", reason=_why_object(how, chosen), segmentation=how)
+    return ForegroundRule(product_type="object", reason=_why_object(how, chosen), segmentation=how)
 
 
 def _working_copy(image: Pixels) -> Pixels:

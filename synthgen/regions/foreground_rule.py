@@ -10,7 +10,7 @@ from pydantic import Field
 from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
 from synthgen.regions.background import border_likeness, flattened
-from synthgen.scene import SceneKind
+from synthgen.scene import ProductType
 
 Channel = Literal["grey", "red", "green", "blue", "saturation", "flattened", "border-likeness"]
 _Step = Callable[..., Any]
@@ -18,7 +18,7 @@ Length = Annotated[float, Field(ge=0, le=64)]
 
 
 class Segmentation(FrozenModel):
-    """How a product is told from its background. Lengths are pixels of a 256 x 256 image."""
+    """How a product is separated from its background. Lengths are pixels of a 256 x 256 image."""
 
     channel: Channel = "grey"
     """``flattened`` is grey less the light on the background; ``border-likeness`` is high for the colours of
@@ -42,7 +42,7 @@ class Segmentation(FrozenModel):
 class ForegroundRule(FrozenModel):
     """A rule that finds the product in any image of one category: plain data, stored in the plan."""
 
-    kind: SceneKind
+    product_type: ProductType
     reason: str = ""
     """How the rule was chosen, in one sentence."""
     segmentation: Segmentation | None = None

@@ -136,10 +136,10 @@ class Bank:
         try:
             yield
         except Exception as error:  # remote file systems have errors of their own kinds
-            told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise RunError(
                 f"the bank {self.url}: {shard.name} does not hold image {index} where its mark says "
-                f"({' '.join(told.split())}); see `synthgen verify {self.url}`"
+                f"({' '.join(reason.split())}); see `synthgen verify {self.url}`"
             ) from error
 
 
@@ -197,7 +197,7 @@ def _shard(url: str, mark: Mark, image_format: str) -> _Shard:
         places = np.array(mark.members, np.int64).reshape(mark.count, len(mark.extensions), 2)[:, wanted]
     except ValueError as error:
         raise InputError(
-            f"the bank {url}: the mark of {mark.shard} does not tell where its samples and their "
+            f"the bank {url}: the mark of {mark.shard} does not say where its samples and their "
             f"{image_format} images are; delete it and generate the shard again"
         ) from error
     indices = range(mark.first_index, mark.first_index + mark.count)

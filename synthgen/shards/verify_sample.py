@@ -133,7 +133,7 @@ def _check_consistency(facts: Facts, min_contrast: float, findings: list[Finding
     _compare("facts.label", facts.label, int(anomalous), findings)
     _compare("facts.reason is given", bool(facts.reason), facts.outcome == "rejected", findings)
     _compare("facts.method is none", facts.method == "none", facts.outcome == "normal", findings)
-    _compare("facts.strength_kind is none", facts.strength_kind == "none", not anomalous, findings)
+    _compare("facts.strength_name is none", facts.strength_name == "none", not anomalous, findings)
     if anomalous and facts.paired and facts.contrast < min_contrast - ROUNDING:
         findings.append(Finding("facts.contrast", facts.contrast, f"at least {min_contrast:g}"))
 

@@ -13,10 +13,10 @@ class PinnedFile(FrozenModel):
 
 
 class NormalImage(PinnedFile):
-    """A normal image: what it is and on which side of the fit / held-out split it stands."""
+    """A normal image: what it is and on which side of the train / held-out split it stands."""
 
     category: str
-    split: Literal["fit", "heldout"]
+    split: Literal["train", "held-out"]
     foreground_mask: PinnedFile | None = None
     """The user's own mask, where the recipe names a folder of masks."""
 

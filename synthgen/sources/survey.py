@@ -9,14 +9,13 @@ from typing import Literal
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import is_grey
-from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation
+from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation, Resize
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import Entry, Source
 from synthgen.sources.records import NormalImage, RejectedFile
 
 Size = tuple[int, int] | Literal["native"]
 """Height and width, or the size that all images have."""
-Fit = Literal["resize", "crop"]
 OnBadImage = Literal["skip", "fail"]
 
 
@@ -41,7 +40,7 @@ class Survey:
     rejected: list[RejectedFile]
     preparation: Preparation
     images: list[NormalImage]
-    """The usable images, split into fit and held-out ones, in the order of ``looks``."""
+    """The usable images, split into those for training and held-out ones, in the order of ``looks``."""
 
 
 class NoUsableImageError(InputError):
@@ -54,7 +53,7 @@ class NoUsableImageError(InputError):
 
 
 def survey(
-    source: Source, size: Size, fit: Fit, on_bad_image: OnBadImage, progress: Progress | None = None
+    source: Source, size: Size, resize: Resize, on_bad_image: OnBadImage, progress: Progress | None = None
 ) -> Survey:
     """Look at every image of a source.
 
@@ -62,11 +61,11 @@ def survey(
     where one cannot and ``on_bad_image`` is ``fail``, or where sizes do not fit together.
     """
     looks, rejected = look_at_all(source, on_bad_image, progress)
-    for reasons in (_too_small(looks, size, fit), _of_another_category(looks)):
+    for reasons in (_too_small(looks, size, resize), _of_another_category(looks)):
         looks, rejected = _leave_out(on_bad_image, looks, rejected, reasons)
     if not looks:
         raise NoUsableImageError(rejected)
-    return Survey(looks, rejected, _preparation(looks, size, fit), _split(looks, source.held_out))
+    return Survey(looks, rejected, _preparation(looks, size, resize), _split(looks, source.held_out))
 
 
 def look_at_all(
@@ -124,14 +123,14 @@ def _leave_out(
     return [look for look in looks if look.path not in reasons], [*rejected, *more]
 
 
-def _too_small(looks: list[Look], size: Size, fit: Fit) -> dict[str, str]:
+def _too_small(looks: list[Look], size: Size, resize: Resize) -> dict[str, str]:
     """The images that are smaller than the part to be cut out of them."""
-    if fit != "crop" or size == "native":
+    if resize != "crop" or size == "native":
         return {}
     height, width = size
     return {
         look.path: f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be "
-        "cropped; use fit: resize or a smaller size"
+        "cropped; use resize: whole or a smaller size"
         for look in looks
         if look.height < height or look.width < width
     }
@@ -149,12 +148,12 @@ def _of_another_category(looks: list[Look]) -> dict[str, str]:
     }
 
 
-def _preparation(looks: list[Look], size: Size, fit: Fit) -> Preparation:
+def _preparation(looks: list[Look], size: Size, resize: Resize) -> Preparation:
     depths = [look.depth16 for look in looks if look.depth16]
     depth16 = (min(low for low, _ in depths), max(high for _, high in depths)) if depths else None
     return Preparation(
         size=_native_size(looks) if size == "native" else size,
-        fit=fit,
+        resize=resize,
         channels=1 if all(look.grey for look in looks) else 3,
         depth16=depth16,
     )
@@ -183,8 +182,8 @@ def _split(looks: list[Look], held_out: float) -> list[NormalImage]:
         hashes = sorted({look.sha256 for look in looks if look.category == category})
         held.update(hashes[: int(held_out * len(hashes))])
 
-    def side(look: Look) -> Literal["fit", "heldout"]:
-        return "heldout" if look.sha256 in held else "fit"
+    def side(look: Look) -> Literal["train", "held-out"]:
+        return "held-out" if look.sha256 in held else "train"
 
     return [
         NormalImage(path=look.path, sha256=look.sha256, category=look.category, split=side(look))

@@ -42,7 +42,7 @@ class Synthesizer(FrozenModel, Generic[P]):
 
     title: ClassVar[str]
     """What the method does, for people who know no papers: sentence case, no full stop."""
-    strength_kind: ClassVar[Literal["delta", "s"]] = "delta"
+    strength_name: ClassVar[Literal["delta", "s"]] = "delta"
     params_type: ClassVar[type[Params]]
     paired: ClassVar[bool] = True
     """Whether the normal image shows outside of the mask; where it does not, the mask is the whole image."""

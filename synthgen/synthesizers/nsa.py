@@ -14,7 +14,7 @@ from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import Positive, PositiveRange, PositiveShareRange, Share
 from synthgen.defect import Defect
 from synthgen.images.pixels import Pixels
-from synthgen.scene import Scene, SceneKind
+from synthgen.scene import ProductType, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
 from synthgen.synthesizers.common.boxes import Box, place
@@ -24,7 +24,7 @@ from synthgen.synthesizers.common.patch import other_image
 MIN_SIDE = 7
 """Least side of a patch, in pixels: after losing a pixel at the image's borders, OpenCV needs 5."""
 
-RESIZE: dict[SceneKind, tuple[float, float]] = {"object": (0.7, 1.3), "texture": (0.5, 2.0)}
+RESIZE: dict[ProductType, tuple[float, float]] = {"object": (0.7, 1.3), "texture": (0.5, 2.0)}
 
 
 class NsaPatch(FrozenModel):
@@ -82,13 +82,13 @@ class Nsa(Synthesizer[NsaParams]):
             patches.append(self._draw_patch(stream, scene, origin))
         clone = self.clone
         if clone == "auto":
-            clone = "normal" if scene.kind == "object" else "mixed"
+            clone = "normal" if scene.product_type == "object" else "mixed"
         return NsaParams(delta=stream.uniform(self.delta), patch_sha256=sha256, clone=clone, patches=patches)
 
     def _draw_patch(self, stream: Stream, scene: Scene, origin: Scene) -> NsaPatch:
         image_height, image_width = scene.image.shape[:2]
         width, height = self._draw_side(stream, image_width), self._draw_side(stream, image_height)
-        low, high = RESIZE[scene.kind] if self.resize == "auto" else self.resize
+        low, high = RESIZE[scene.product_type] if self.resize == "auto" else self.resize
         factor = min(max(stream.normal(1.0, 0.5), low), high)
         # One pixel of the image must remain on every side: it is the blending's boundary condition.
         new_width = min(max(round(width * factor), MIN_SIDE), image_width - 2)

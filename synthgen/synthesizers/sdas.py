@@ -92,10 +92,10 @@ class Sdas(DiffusionSynthesizer[SdasParams]):
 
     def _check_bank(self, name: str, ingredients: Ingredients) -> None:
         bank, (height, width) = ingredients.banks[name], ingredients.preparation.size
-        if self.fit == "patch" or (self.fit == "exact" and bank.size != (height, width)):
+        if self.view == "patch" or (self.view == "exact" and bank.size != (height, width)):
             raise InputError(
                 f"sdas: the bank {name} has images of {bank.size[1]} x {bank.size[0]} pixels and the samples "
-                f"have {width} x {height}; a bank meets them with fit: exact, or resized"
+                f"have {width} x {height}; a bank meets them with view: exact, or resized"
             )
         if bank.channels == 1 and ingredients.preparation.channels == 3:
             raise InputError(f"sdas: the bank {name} has grey images, and the source's are in colour")

@@ -45,7 +45,7 @@ class SdasImage(DiffusionSynthesizer[SdasImageParams]):
     paired: ClassVar[bool] = False
 
     method: Literal["sdas-image"] = "sdas-image"
-    fit: Literal["exact", "resized"] = "exact"
+    view: Literal["exact", "resized"] = "exact"
     """How the model's square meets the image: of the same size, or resized to it."""
 
     def draw(self, stream: Stream, scene: Scene) -> SdasImageParams:

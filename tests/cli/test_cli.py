@@ -232,7 +232,7 @@ RECIPES = {
     "an empty path": ("path: good", 'path: ""', r'source\.path: expected 1 or more characters, found ""'),
     "a pattern without images": ("path: good", 'path: good, pattern: "*.jpg"', "no image that matches"),
     "a missing folder": ("path: good", "path: none", "none does not exist; give the path or URL of your"),
-    "nothing held out": ("seed: 1", "seed: 1\nsplit: heldout", "has 3 images and none of them is heldout"),
+    "nothing held out": ("seed: 1", "seed: 1\nsplit: held-out", "has 3 images and none of them is held-out"),
     "missing masks": ("foreground: all", "foreground: {masks: none}", "foreground: none does not exist"),
     "no mask for an image": ("foreground: all", "foreground: {masks: other}", "no mask for the image 00.png"),
     "unpublished rules": ("foreground: all", "foreground: {published: mvtc}", "no rules were published for"),
@@ -327,7 +327,7 @@ def test_only_bad_images_are_refused_and_the_first_is_named(here: Path, run: Run
 
 def test_an_image_smaller_than_the_crop_is_left_out_or_refused(here: Path, run: Run) -> None:
     Image.fromarray(picture(9, 80, 80)).save(here / "good/large.png")
-    crop = ("--set", "fit=crop", "--set", "size=[72, 72]")
+    crop = ("--set", "resize=crop", "--set", "size=[72, 72]")
     skipped = run("generate", "r.yaml", "--out", "out", *crop)
     assert skipped.code == 0
     assert (
@@ -336,7 +336,7 @@ def test_an_image_smaller_than_the_crop_is_left_out_or_refused(here: Path, run: 
     )
     failed = run("check", "r.yaml", *crop, "--set", "on_bad_image=fail")
     failed.assert_refused_at_once(r"00\.png: is 64 x 64 pixels, smaller than")
-    none = run("check", "r.yaml", "--set", "fit=crop", "--set", "size=[90, 90]")
+    none = run("check", "r.yaml", "--set", "resize=crop", "--set", "size=[90, 90]")
     none.assert_refused_at_once("none of the 4 images of the source can be used")
 
 

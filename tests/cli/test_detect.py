@@ -143,7 +143,7 @@ def test_the_report_tells_what_a_reader_must_know(here: Path, run: Run) -> None:
 
 
 def test_shards_are_judged_apart_from_what_is_fitted_on(here: Path, run: Run) -> None:
-    make_shards(here, 8, "heldout")
+    make_shards(here, 8, "held-out")
     assert run("evaluate", "brightness", "shards", "--seeds", 1, "--out", "report", *SMALL).code == 0
     (category,) = report_of(here / "report").categories
     assert (category.category, category.fitted_on) == ("waves", 7)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthgen.diffusion.prediction import OutputKind, predict
+from synthgen.diffusion.prediction import NetworkOutput, predict
 from synthgen.diffusion.sampler import (
     ReverseProcess,
     ancestral_step,
@@ -35,7 +35,7 @@ def held(
     original: Tensor = ORIGINAL,
     *,
     steps: int = 10,
-    kind: OutputKind = OutputKind("sample", "fixed_small", None),  # noqa: B008
+    kind: NetworkOutput = NetworkOutput("sample", "fixed_small", None),  # noqa: B008
 ) -> Tensor:
     process = ReverseProcess(network, schedule_from_config({}, 20).last(steps), kind)
     strengths = torch.full((steps, len(original)), strength)
@@ -53,8 +53,8 @@ def square() -> Tensor:
     return weight
 
 
-@pytest.mark.parametrize("kind", [OutputKind("epsilon", variance, 1.0) for variance in VARIANCES])
-def test_outside_the_original_is_kept_exactly(kind: OutputKind) -> None:
+@pytest.mark.parametrize("kind", [NetworkOutput("epsilon", variance, 1.0) for variance in VARIANCES])
+def test_outside_the_original_is_kept_exactly(kind: NetworkOutput) -> None:
     weight = square()
     result = held(mixing_network(kind.variance_type == "learned_range"), weight, 0.3, kind=kind)
     kept = weight.expand_as(result) == 0
@@ -70,7 +70,7 @@ def test_inside_is_what_the_network_makes() -> None:
 
 def test_with_weight_everywhere_it_is_the_rest_of_the_ancestral_way() -> None:
     schedule = schedule_from_config({}, 20).last(10)
-    kind = OutputKind("epsilon", "fixed_small", 1.0)
+    kind = NetworkOutput("epsilon", "fixed_small", 1.0)
     network, draw = mixing_network(False), noise_source(5, tuple(ORIGINAL.shape))
     x = q_sample(ORIGINAL, schedule.levels[0].alpha_bar, draw(0))
     for number, level in enumerate(schedule.levels):

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from synthgen.diffusion.prediction import OutputKind
+from synthgen.diffusion.prediction import NetworkOutput
 from synthgen.diffusion.sampler import ReverseProcess, sample
 from synthgen.diffusion.schedule import schedule_from_config
 from tests.diffusion.training.processes import CHANCE, PIXELS, VARIANCES, noise_source, variance_bounds
@@ -70,7 +70,7 @@ def trajectory(variance: str, strengths: Sequence[float]) -> list[Tensor]:
     """x at every level, and the result."""
     network = IdealNetwork(learned=variance == "learned_range")
     schedule = schedule_from_config({}, len(strengths))
-    process = ReverseProcess(network, schedule, OutputKind("epsilon", variance, None))
+    process = ReverseProcess(network, schedule, NetworkOutput("epsilon", variance, None))
     seed = round(1000 * strengths[0]) + VARIANCES.index(variance)
     result = sample(process, noise_source(seed, PIXELS), torch.tensor(strengths)[:, None])
     return [*network.seen, result]

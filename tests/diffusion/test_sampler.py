@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthgen.diffusion.prediction import OutputKind
+from synthgen.diffusion.prediction import NetworkOutput
 from synthgen.diffusion.sampler import (
     ReverseProcess,
     ancestral_step,
@@ -28,7 +28,7 @@ def test_a_sample_is_the_same_alone_and_in_a_batch(
     process = ReverseProcess(
         mixing_network(variance == "learned_range"),
         schedule_from_config({}, 20),
-        OutputKind("epsilon", variance, 1.0),
+        NetworkOutput("epsilon", variance, 1.0),
     )
     strengths = torch.tensor([0.0, 0.013, 0.2, 0.5, 1.0]) * torch.linspace(1, 0, 20)[:, None]
     streams = [noise_source(seed, (1, *shape)) for seed in range(5)]
@@ -46,12 +46,12 @@ def test_noise_is_drawn_once_a_step_in_order_and_not_for_the_last() -> None:
         return unit_noise(number)
 
     process = ReverseProcess(
-        mixing_network(False), schedule_from_config({}, 20), OutputKind("epsilon", "fixed_large", 1.0)
+        mixing_network(False), schedule_from_config({}, 20), NetworkOutput("epsilon", "fixed_large", 1.0)
     )
     sample(process, draw, torch.zeros(20, 2))
     assert asked == list(range(20))
     asked.clear()
-    rest = ReverseProcess(process.network, process.schedule.last(6), process.output_kind)
+    rest = ReverseProcess(process.network, process.schedule.last(6), process.network_output)
     sample_inside(rest, draw, torch.zeros(6, 2), torch.zeros(SHAPE), torch.ones(2, 1, 8, 8))
     assert asked == list(range(6))
 
@@ -64,7 +64,7 @@ def test_the_network_is_told_the_timesteps_of_the_schedule() -> None:
         return torch.zeros_like(x)
 
     process = ReverseProcess(
-        network, schedule_from_config({}, 20).last(3), OutputKind("epsilon", "fixed_small", 1.0)
+        network, schedule_from_config({}, 20).last(3), NetworkOutput("epsilon", "fixed_small", 1.0)
     )
     sample(process, noise_source(1), torch.zeros(3, 2))
     assert [each.tolist() for each in told] == [[100, 100], [50, 50], [0, 0]]
@@ -74,7 +74,7 @@ def test_the_network_is_told_the_timesteps_of_the_schedule() -> None:
 @pytest.mark.parametrize("shape", [(20,), (2, 20), (20, 1), (19, 2)])
 def test_strengths_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     process = ReverseProcess(
-        mixing_network(False), schedule_from_config({}, 20), OutputKind("epsilon", "fixed_small", 1.0)
+        mixing_network(False), schedule_from_config({}, 20), NetworkOutput("epsilon", "fixed_small", 1.0)
     )
     with pytest.raises(ValueError, match=r"expected \(20, 2\), steps by samples"):
         sample(process, noise_source(1), torch.zeros(shape))
@@ -105,7 +105,7 @@ def test_nothing_that_is_given_is_changed() -> None:
     draws = [unit_noise(number) for number in range(3)]
     given = [original, weight, strengths, *draws]
     before = [each.clone() for each in given]
-    process = ReverseProcess(mixing_network(False), schedule, OutputKind("epsilon", "fixed_small", 1.0))
+    process = ReverseProcess(mixing_network(False), schedule, NetworkOutput("epsilon", "fixed_small", 1.0))
     sample_inside(process, draws.__getitem__, strengths, original, weight)
     sample(process, draws.__getitem__, strengths)
     assert all(torch.equal(*pair) for pair in zip(given, before, strict=True))
@@ -120,7 +120,7 @@ def test_sampling_stays_on_the_device_and_never_waits_for_it(variance: str) -> N
     process = ReverseProcess(
         mixing_network(variance == "learned_range"),
         schedule_from_config({}, 20),
-        OutputKind("epsilon", variance, 1.0),
+        NetworkOutput("epsilon", variance, 1.0),
     )
     strengths = strength_over_time(torch.empty(2, device="meta"), process.schedule, "late")
     made = [sample(process, draw, strengths, step) for step in (ancestral_step, ddim_step)]

@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
 
-from synthgen.diffusion.prediction import OutputKind, predict
+from synthgen.diffusion.prediction import NetworkOutput, predict
 from synthgen.diffusion.sampler import (
     ReverseProcess,
     ancestral_step,
@@ -48,7 +48,7 @@ def network_output(variance: str, seed: int) -> Tensor:
 def differences(theirs: DDPMScheduler, steps: int) -> Tensor:
     """The largest difference in x_{t-1} at each level, relative to the largest of its values."""
     theirs.set_timesteps(steps)
-    kind = OutputKind.from_config(theirs.config)
+    kind = NetworkOutput.from_config(theirs.config)
     found = []
     for level in ends_and_some_between(schedule_from_config(theirs.config, steps)):
         x, output = unit_noise(level.timestep), network_output(kind.variance_type, 5000 + level.timestep)
@@ -99,7 +99,7 @@ def test_the_whole_loop_is_that_of_diffusers(prediction: str) -> None:
         expected = theirs.step(output, timestep, expected, generator=generator).prev_sample
 
     process = ReverseProcess(
-        smooth_network, schedule_from_config(theirs.config, 20), OutputKind.from_config(theirs.config)
+        smooth_network, schedule_from_config(theirs.config, 20), NetworkOutput.from_config(theirs.config)
     )
     torch.testing.assert_close(sample(process, draw, torch.zeros(20, 2)), expected, rtol=0, atol=2e-6)
 
@@ -114,7 +114,7 @@ def test_the_whole_loop_of_ddim_is_that_of_diffusers(prediction: str) -> None:
         expected = theirs.step(output, timestep, expected, use_clipped_model_output=True).prev_sample
 
     process = ReverseProcess(
-        smooth_network, schedule_from_config(theirs.config, 20), OutputKind.from_config(theirs.config)
+        smooth_network, schedule_from_config(theirs.config, 20), NetworkOutput.from_config(theirs.config)
     )
     found = sample(process, lambda number: unit_noise(4 + number), torch.zeros(20, 2), ddim_step)
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
@@ -126,7 +126,7 @@ def test_the_whole_loop_of_ddim_is_that_of_diffusers(prediction: str) -> None:
 def test_ddim_step_without_strength_is_that_of_diffusers(steps: int, prediction: str, clip: bool) -> None:
     theirs = in_double(DDIMScheduler(prediction_type=prediction, clip_sample=clip))
     theirs.set_timesteps(steps)
-    kind = OutputKind.from_config(theirs.config)
+    kind = NetworkOutput.from_config(theirs.config)
     for level in ends_and_some_between(schedule_from_config(theirs.config, steps)):
         x, output = unit_noise(level.timestep), unit_noise(level.timestep + 1)
         expected = theirs.step(output, level.timestep, x, eta=0, use_clipped_model_output=True).prev_sample
@@ -144,7 +144,7 @@ def test_noised_images_are_those_of_diffusers() -> None:
 
 @pytest.mark.parametrize("variance", VARIANCES)
 def test_strength_multiplies_the_added_variance(variance: str) -> None:
-    kind = OutputKind("epsilon", variance, 1.0)
+    kind = NetworkOutput("epsilon", variance, 1.0)
     level = schedule_from_config({}, 20).levels[7]
     x, noise = unit_noise(1), unit_noise(2)
     predicted = predict(network_output(variance, 3), x, level, kind)
@@ -158,7 +158,7 @@ def test_strength_multiplies_the_added_variance(variance: str) -> None:
 
 @pytest.mark.parametrize("variance", VARIANCES)
 def test_ddim_adds_only_the_variance_of_strength(variance: str) -> None:
-    kind = OutputKind("epsilon", variance, 1.0)
+    kind = NetworkOutput("epsilon", variance, 1.0)
     level = schedule_from_config({}, 20).levels[7]
     x, noise = unit_noise(1), unit_noise(2)
     predicted = predict(network_output(variance, 3), x, level, kind)
@@ -172,7 +172,7 @@ def test_ddim_adds_only_the_variance_of_strength(variance: str) -> None:
 def test_the_last_step_gives_the_predicted_image(variance: str, step: Callable[..., Tensor]) -> None:
     last = schedule_from_config({}, 20).levels[-1]
     x = unit_noise(1)
-    predicted = predict(network_output(variance, 3), x, last, OutputKind("epsilon", variance, 1.0))
+    predicted = predict(network_output(variance, 3), x, last, NetworkOutput("epsilon", variance, 1.0))
     found = step(x, predicted, last, torch.ones(2, 1, 1, 1), unit_noise(2))
     assert torch.equal(found, predicted.original)
 

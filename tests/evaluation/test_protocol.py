@@ -136,7 +136,7 @@ def test_nothing_but_anomalous_pixels(nut: Path) -> None:
 
 
 def test_images_without_labels_of_their_pixels_count_as_images_only(tmp_path: Path) -> None:
-    shards = make_shards(tmp_path, 8, "heldout")
+    shards = make_shards(tmp_path, 8, "held-out")
     paired = opened_test_set(shards)
     first = next(n for n, image in enumerate(paired.images) if image.anomalous)
     key = paired.images[first].path.rpartition("/")[2].partition(".")[0]

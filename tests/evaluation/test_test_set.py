@@ -261,7 +261,7 @@ def test_normal_pictures(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def judging_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve samples of the three held-out images of a source of ten."""
-    return make_shards(tmp_path_factory.mktemp("judging"), 12, "heldout")
+    return make_shards(tmp_path_factory.mktemp("judging"), 12, "held-out")
 
 
 def opened(url: Path) -> LabelledDataset:
@@ -292,7 +292,7 @@ def test_samples_of_images_that_are_fitted_on_are_not_judged(tmp_path: Path) -> 
         NormalPictures(opened(of_all).normals("waves"), 64).sha256s
     )
     of_fit = make_shards(tmp_path / "fit", 8, "fit")
-    with pytest.raises(InputError, match=r"no sample is of a held-out image.*--set split=heldout"):
+    with pytest.raises(InputError, match=r"no sample is of a held-out image.*--set split=held-out"):
         opened(of_fit).categories()
 
 

@@ -377,7 +377,7 @@ def test_is_grey() -> None:
 
 
 def preparation(size: tuple[int, int], **fields: Any) -> Preparation:
-    return Preparation(**{"size": size, "fit": "resize", "channels": 3, **fields})
+    return Preparation(**{"size": size, "resize": "whole", "channels": 3, **fields})
 
 
 def test_an_image_of_the_right_size_is_unchanged() -> None:
@@ -408,7 +408,7 @@ def test_shrinking_one_side_and_enlarging_the_other_does_not_alias() -> None:
 
 
 def test_centre_crop() -> None:
-    result = prepare(noise(3), preparation((16, 20), fit="crop"))
+    result = prepare(noise(3), preparation((16, 20), resize="crop"))
     np.testing.assert_array_equal(result, noise(3)[2:18, 5:25])
     assert result.flags["C_CONTIGUOUS"]
 
@@ -416,7 +416,7 @@ def test_centre_crop() -> None:
 def test_an_image_smaller_than_the_crop_is_refused() -> None:
     for size in ((21, 16), (16, 31)):
         with pytest.raises(UnusableImage, match="30 x 20 pixels, smaller than the crop of"):
-            prepare(noise(3), preparation(size, fit="crop"))
+            prepare(noise(3), preparation(size, resize="crop"))
 
 
 def test_channels() -> None:
@@ -454,7 +454,7 @@ def test_a_mask_has_the_geometry_of_its_image(white: int) -> None:
     small = prepare_mask(mask, preparation((20, 30)))
     blocks = (mask[..., 0] > 0).reshape(20, 2, 30, 2).mean(axis=(1, 3))
     np.testing.assert_array_equal(small, np.where(blocks >= 0.5, 255, 0))
-    cropped = prepare_mask(mask, preparation((20, 30), fit="crop"))
+    cropped = prepare_mask(mask, preparation((20, 30), resize="crop"))
     np.testing.assert_array_equal(cropped, np.where(mask[10:30, 15:45, 0] > 0, 255, 0))
     assert small.dtype == cropped.dtype == np.uint8
 

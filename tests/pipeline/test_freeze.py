@@ -46,7 +46,7 @@ def test_the_fingerprint_does_not_depend_on_count_and_output(changed: dict[str, 
         {"normal_share": 0.26},
         {"min_contrast": 5},
         {"attempts": 49},
-        {"fit": "crop"},
+        {"resize": "crop"},
         {"foreground": "all"},
         {"split": "all"},
         {"synthesizers": [{"method": "scar"}]},
@@ -77,7 +77,7 @@ def test_the_split_is_fixed_by_the_content_and_not_by_names(tmp_path: Path) -> N
     for file in sorted((tmp_path / "b").iterdir()):
         file.rename(file.with_name(f"{99 - int(file.stem)}.png"))
     halves = [synthgen.freeze(folder_recipe(tmp_path / name)) for name in "ab"]
-    held_out = [{image.sha256 for image in plan.images if image.split == "heldout"} for plan in halves]
+    held_out = [{image.sha256 for image in plan.images if image.split == "held-out"} for plan in halves]
     assert held_out[0] == held_out[1]
     assert len(held_out[0]) == 4
 
@@ -119,7 +119,7 @@ def test_native_size_needs_one_size(tmp_path: Path) -> None:
 def test_an_image_smaller_than_the_crop_is_left_out(tmp_path: Path) -> None:
     write_images(tmp_path, 3, (80, 80, 3))
     cv2.imwrite(str(tmp_path / "small.png"), np.zeros((63, 200), np.uint8))
-    plan = synthgen.freeze(folder_recipe(tmp_path, fit="crop"))
+    plan = synthgen.freeze(folder_recipe(tmp_path, resize="crop"))
     assert [file.path for file in plan.rejected] == ["small.png"]
     assert "200 x 63 pixels, smaller than the 64 x 64" in plan.rejected[0].reason
 

@@ -128,7 +128,7 @@ def test_a_held_out_image_never_becomes_a_sample_or_a_patch(plan: Plan) -> None:
         synthesizers=[{"method": "cutpaste", "patch_from": "other"}],
     )
     frozen = synthgen.freeze(recipe)
-    held_out = {image.sha256 for image in frozen.images if image.split == "heldout"}
+    held_out = {image.sha256 for image in frozen.images if image.split == "held-out"}
     assert len(held_out) == 2
     for sample in Pipeline(frozen).samples(range(24)):
         assert sample.facts.source_sha256 not in held_out

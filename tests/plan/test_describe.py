@@ -29,18 +29,18 @@ def plan(rejected: int = 0, **change: str) -> Plan:
             path=f"{number}.png",
             sha256=f"{number:064}",
             category="nut" if number < 7 else "rug",
-            split="heldout" if number % 5 == 0 else "fit",
+            split="held-out" if number % 5 == 0 else "fit",
         )
         for number in range(10)
     ]
     return Plan(
         recipe=parse_model(RECIPE, "x", Recipe, [f"{name}={value}" for name, value in change.items()]),
-        preparation=Preparation(size=(256, 320), fit="resize", channels=3),
+        preparation=Preparation(size=(256, 320), resize="whole", channels=3),
         images=images,
         rejected=[RejectedFile(path=f"bad{number}.png", reason="truncated") for number in range(rejected)],
         foreground={
-            "nut": ForegroundRule(kind="object", reason="object: dark on bright"),
-            "rug": ForegroundRule(kind="texture"),
+            "nut": ForegroundRule(product_type="object", reason="object: dark on bright"),
+            "rug": ForegroundRule(product_type="texture"),
         },
         textures={},
         fingerprint="ab" * 32,
@@ -75,7 +75,7 @@ def test_what_changes_with_the_plan() -> None:
         f"{'':<13}and 2 more",
     ]
     assert "2 held out; all are used" in describe(plan(split="all"), 1)
-    assert "2 held out; the held-out ones are used" in describe(plan(split="heldout"), 1)
+    assert "2 held out; the held-out ones are used" in describe(plan(split="held-out"), 1)
     assert "shards       1 of" in describe(plan(count="1000"), 1)
     assert "shards       2 of" in describe(plan(count="1001"), 1)
 

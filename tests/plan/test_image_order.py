@@ -19,7 +19,7 @@ UNEVEN = {"cable": 2, "bottle": 7, "zipper": 1}
 
 def images_of(counts: dict[str, int]) -> list[NormalImage]:
     return [
-        NormalImage(path=f"{category}/{number}", sha256="", category=category, split="fit")
+        NormalImage(path=f"{category}/{number}", sha256="", category=category, split="train")
         for category, count in counts.items()
         for number in range(count)
     ]
@@ -106,7 +106,7 @@ def test_the_pipeline_follows_the_order_whatever_its_batches() -> None:
     fields = {"spread": "categories", "size": [32, 32], "synthesizers": [{"method": "cutout"}]}
     plan = synthgen.freeze(small_recipe(**fields))
     assert len(set(Counter(image.category for image in plan.images).values())) > 1
-    order = ImageOrder(plan.recipe, [image for image in plan.images if image.split == "fit"])
+    order = ImageOrder(plan.recipe, [image for image in plan.images if image.split == "train"])
     known = [(order.image(index).category, order.image(index).path) for index in range(36)]
     for batch_size in (1, 5, 32):
         samples = Pipeline(plan, batch_size=batch_size).samples(range(36))

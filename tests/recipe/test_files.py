@@ -36,7 +36,7 @@ output:
 """
 
 
-def told(text: str, *overrides: str) -> list[str]:
+def mistakes(text: str, *overrides: str) -> list[str]:
     with pytest.raises(InputError) as caught:
         parse_model(text, "bottle.yaml", Recipe, overrides)
     return str(caught.value).splitlines()
@@ -69,6 +69,12 @@ ONE_SLIP = [
     ("field: lattice", "field: lattice, scale: 3",
      "10: synthesizers[1].mask.scale: unknown field (found 3); did you mean scales?"),
     (SEED, "zzz:", "2: zzz: unknown field (found nothing); known fields: " + FIELDS),
+    # Old names.
+    (SEED, "fit: crop", "2: fit: is called resize (whole or crop) now (found crop)"),
+    (SEED, "resize: resize", "2: resize: expected whole or crop, found resize; it is called whole now"),
+    (SEED, "split: fit", "2: split: expected train, held-out or all, found fit; it is called train now"),
+    (SEED, "split: heldout",
+     "2: split: expected train, held-out or all, found heldout; it is called held-out now"),
     # Tags of discriminated unions.
     ("method: cutpaste", "method: cutpast", "7: synthesizers[0].method: expected one of " + METHODS
      + ", found cutpast; did you mean cutpaste?"),
@@ -128,8 +134,8 @@ ONE_SLIP = [
     ("[256, 128]", "{height: 3}", "5: size: expected a list of 2 whole numbers or native, found {height: 3}"),
     # Words, switches and text.
     (SEED, '"two\\nlines": 3', f"2: two lines: unknown field (found 3); known fields: {FIELDS}"),
-    (SEED, "fit: croop", "2: fit: expected resize or crop, found croop; did you mean crop?"),
-    (SEED, "fit: no", "2: fit: expected resize or crop, found no"),
+    (SEED, "resize: croop", "2: resize: expected whole or crop, found croop; did you mean crop?"),
+    (SEED, "resize: no", "2: resize: expected whole or crop, found no"),
     ("keep_normal: true", "keep_normal: yes", "12: output.keep_normal: expected true or false, found yes"),
     (SEED, "foreground: atuo",
      "2: foreground: expected auto, all or a group of fields, found atuo; did you mean auto?"),
@@ -174,7 +180,7 @@ ONE_SLIP = [
 @pytest.mark.parametrize(("old", "new", "line"), ONE_SLIP, ids=[f"{new[:40]}" for _, new, _ in ONE_SLIP])
 def test_one_slip_is_told_in_one_line(old: str, new: str, line: str) -> None:
     assert old in GOOD
-    assert told(GOOD.replace(old, new, 1)) == [f"bottle.yaml:{line}"]
+    assert mistakes(GOOD.replace(old, new, 1)) == [f"bottle.yaml:{line}"]
 
 
 WHOLE = [
@@ -194,7 +200,7 @@ WHOLE = [
 
 @pytest.mark.parametrize(("text", "line"), WHOLE, ids=[text[:20] for text, _ in WHOLE])
 def test_a_text_that_is_no_recipe_is_told_in_one_line(text: str, line: str) -> None:
-    assert told(text) == [line]
+    assert mistakes(text) == [line]
 
 
 def test_too_many_values_are_refused_at_once() -> None:
@@ -202,8 +208,8 @@ def test_too_many_values_are_refused_at_once() -> None:
     for before, name in pairwise("abcdefghi"):
         bomb.append(f"{name}: &{name} [{', '.join(['*' + before] * 10)}]")
     start = time.perf_counter()
-    assert told("\n".join(bomb)) == ["bottle.yaml:1: more than 10000 values"]
-    assert told("- 1\n" * 200_000) == ["bottle.yaml:10000: more than 10000 values"]
+    assert mistakes("\n".join(bomb)) == ["bottle.yaml:1: more than 10000 values"]
+    assert mistakes("- 1\n" * 200_000) == ["bottle.yaml:10000: more than 10000 values"]
     assert time.perf_counter() - start < 5
 
 
@@ -215,7 +221,7 @@ def test_an_alias_stands_for_its_value() -> None:
 
 def test_weights_that_sum_to_zero_are_told_at_the_synthesizers() -> None:
     text = GOOD.replace("weight: 1e-3", "weight: 0").replace("perlin-texture,", "perlin-texture, weight: 0,")
-    [line] = told(text)
+    [line] = mistakes(text)
     message = (
         "the weights sum to 0; give at least one synthesizer a positive weight (found [{method: cutpaste"
     )
@@ -229,31 +235,31 @@ def test_all_mistakes_are_told_in_the_order_of_their_lines() -> None:
         .replace("[256, 128]", "[8, 9]")
         .replace("true", "no")
     )
-    assert told(text, "fit=x") == [
+    assert mistakes(text, "resize=x") == [
         "bottle.yaml:2: seed: expected a finite number, found .inf",
         "bottle.yaml:3: count: expected 1 or more, found -3",
         "bottle.yaml:5: size[0]: expected 16 or more, found 8",
         "bottle.yaml:5: size[1]: expected 16 or more, found 9",
         "bottle.yaml:12: output.keep_normal: expected true or false, found no",
-        "--set fit=x: fit: expected resize or crop, found x",
+        "--set resize=x: resize: expected whole or crop, found x",
     ]
 
 
-def test_at_most_ten_mistakes_are_told() -> None:
-    lines = told(GOOD + "".join(f"zz{number}: 1\n" for number in range(13)))
+def test_at_most_ten_mistakes_are_mistakes() -> None:
+    lines = mistakes(GOOD + "".join(f"zz{number}: 1\n" for number in range(13)))
     assert len(lines) == 11
     assert lines[0].startswith("bottle.yaml:13: zz0: unknown field (found 1); known fields: ")
     assert lines[-1] == "and 3 more"
 
 
 def test_missing_fields_are_told_with_what_is_expected() -> None:
-    assert told("seed: 3") == [
+    assert mistakes("seed: 3") == [
         "bottle.yaml:1: name: missing; expected text",
         "bottle.yaml:1: count: missing; expected a whole number",
         "bottle.yaml:1: source: missing; expected a group of fields",
         "bottle.yaml:1: synthesizers: missing; expected a list",
     ]
-    assert told(GOOD[: GOOD.index("synth")] + "synthesizers: []") == [
+    assert mistakes(GOOD[: GOOD.index("synth")] + "synthesizers: []") == [
         "bottle.yaml:6: synthesizers: expected 1 or more entries, found []"
     ]
 
@@ -284,11 +290,11 @@ OVERRIDES = [
 
 @pytest.mark.parametrize(("override", "message"), OVERRIDES)
 def test_a_wrong_override_is_told_by_its_own_text(override: str, message: str) -> None:
-    assert told(GOOD, override) == [f"--set {override}: {message}"]
+    assert mistakes(GOOD, override) == [f"--set {override}: {message}"]
 
 
 def test_an_override_of_several_lines_is_told_in_one() -> None:
-    assert told(GOOD, "seed=[\n1]") == ["--set seed=[ 1]: seed: expected a whole number, found [1]"]
+    assert mistakes(GOOD, "seed=[\n1]") == ["--set seed=[ 1]: seed: expected a whole number, found [1]"]
 
 
 def test_overrides_replace_and_add_values() -> None:
@@ -472,7 +478,7 @@ def test_of_several_shapes_the_one_that_was_meant_is_explained(text: str, line: 
     assert str(caught.value) == f"x.yaml:{line}"
 
 
-def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
     def refused(path: Path) -> str:
         with pytest.raises(InputError) as caught:
             read_model(path, Recipe)
@@ -594,3 +600,10 @@ def test_the_module_is_imported_without_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_methods_old_name_is_answered_with_the_new_one() -> None:
+    fields = {"name": "x", "count": 1, "source": {"kind": "builtin"}}
+    text = yaml.safe_dump({**fields, "synthesizers": [{"method": "sdas-image", "fit": "exact"}]})
+    with pytest.raises(InputError, match=r"\[0\].fit: is called view \(exact, patch or resized\) now"):
+        parse_model(text, "x.yaml", Recipe)

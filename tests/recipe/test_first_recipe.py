@@ -131,17 +131,19 @@ def test_a_name_cannot_break_out_of_its_comment(tmp_path: Path) -> None:
     assert load_recipe(out) == recipe
 
 
-def test_the_mix_follows_the_kind_of_foreground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mix_follows_the_type_of_the_product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / "set" / "nut" / "train" / "good", noise(20, 30), noise(20, 30))
     fill(tmp_path / "set" / "rug" / "train" / "good", noise(20, 30))
 
-    def methods(**kinds: str) -> set[str]:
-        answers = iter(ForegroundRule(kind=kind, reason=f"{kind}: so it seems") for kind in kinds.values())
+    def methods(**types: str) -> set[str]:
+        answers = iter(
+            ForegroundRule(product_type=each, reason=f"{each}: so it seems") for each in types.values()
+        )
         monkeypatch.setattr(first_recipe, "decide", lambda images: next(answers))
-        out = tmp_path / f"{'-'.join(kinds.values())}.yaml"
+        out = tmp_path / f"{'-'.join(types.values())}.yaml"
         recipe = write_recipe(str(tmp_path / "set"), out)
-        for category, kind in kinds.items():
-            assert f"# {category}: {kind}: so it seems\n" in out.read_text()
+        for category, each in types.items():
+            assert f"# {category}: {each}: so it seems\n" in out.read_text()
         assert all(f"method: {name}" in out.read_text() for name in ("cutout", "cutpaste"))
         return {synthesizer.method for synthesizer in recipe.synthesizers}
 
@@ -158,7 +160,7 @@ def test_the_foreground_is_decided_from_images_as_the_recipe_prepares_them(
 
     def decide(images: list[Pixels]) -> ForegroundRule:
         seen.extend(image.shape for image in images)
-        return ForegroundRule(kind="texture")
+        return ForegroundRule(product_type="texture")
 
     monkeypatch.setattr(first_recipe, "decide", decide)
     pictures = [np.full((520, 260, 1), 1000 * number, np.uint16) for number in range(20)]

@@ -39,7 +39,7 @@ LEVELS = {"dark on bright": (60, 200), "bright on dark": (200, 60), "faint": (12
 
 
 def assert_finds(rule: ForegroundRule, images: list[Pixels], masks: list[np.ndarray], least: float) -> None:
-    assert rule.kind == "object", rule.reason
+    assert rule.product_type == "object", rule.reason
     for image, mask in zip(images, masks, strict=True):
         found = apply(rule, image)
         assert overlap(found, mask) >= least, rule.reason
@@ -79,7 +79,7 @@ def test_product_that_leaves_at_one_side_is_told_by_the_even_background() -> Non
 def test_halves_that_nothing_tells_apart_are_all_foreground(slope: float) -> None:
     images = [drawn(shape("side", index + 3), index, noise=(8, 8), slope=slope) for index in range(3)]
     rule = decide(images)
-    assert rule.kind == "texture"
+    assert rule.product_type == "texture"
     assert apply(rule, images[0]).all()
 
 
@@ -166,7 +166,7 @@ def test_hand_made_outlines(name: str, as_colour: bool) -> None:
         image = np.repeat(image, 3, axis=2)
     rule = decide([image])
     found = apply(rule, image) > 0
-    assert rule.kind == "object"
+    assert rule.product_type == "object"
     assert overlap(found, mask) >= 0.8
     assert np.count_nonzero(found & ~mask) <= 0.03 * np.count_nonzero(found)
 
@@ -182,7 +182,7 @@ def test_every_coin_is_found() -> None:
 def test_cat_that_nearly_fills_an_uneven_picture_is_all_foreground() -> None:
     image, mask = outlined("cat")
     rule = decide([image])
-    assert rule.kind == "texture"
+    assert rule.product_type == "texture"
     assert overlap(apply(rule, image), mask) > 0.7
 
 
@@ -216,7 +216,7 @@ def test_describable_textures_are_textures(data: Path) -> None:
 
 def test_lengths_scale_with_the_image() -> None:
     how = Segmentation(threshold=128, side="bright", close=6, open=6, fill=1, smallest=0.1, shrink=2)
-    rule = ForegroundRule(kind="object", segmentation=how)
+    rule = ForegroundRule(product_type="object", segmentation=how)
     small = drawn(shape("triangle", 5), 0, (220, 20), noise=(0, 0))
     large = cv2.resize(small, (1024, 1024), interpolation=cv2.INTER_NEAREST)[..., None]
     expected = cv2.resize(apply(rule, small), (1024, 1024), interpolation=cv2.INTER_NEAREST)
@@ -232,7 +232,7 @@ def test_published_rule_equals_scikit_image() -> None:
     square = footprint_rectangle((7, 7))
     expected = opening(closing(dark, square), square) * 255
     how = Segmentation(threshold="otsu", side="dark", close=7, open=7)
-    found = apply(ForegroundRule(kind="object", segmentation=how), image)
+    found = apply(ForegroundRule(product_type="object", segmentation=how), image)
     inside = (slice(14, -14), slice(14, -14))
     np.testing.assert_array_equal(found[inside], expected[inside])
 
@@ -241,7 +241,8 @@ def test_published_rule_equals_scikit_image() -> None:
 def test_squares_of_even_side_do_not_shift_the_mask(side: int) -> None:
     image = drawn(shape("discs", 2), 0, noise=(60, 60))
     raw, closed, opened = (
-        apply(ForegroundRule(kind="object", segmentation=Segmentation(side="dark", **lengths)), image) > 0
+        apply(ForegroundRule(product_type="object", segmentation=Segmentation(side="dark", **lengths)), image)
+        > 0
         for lengths in ({}, {"close": side}, {"open": side})
     )
     assert (closed | raw == closed).all() and (closed != raw).any()
@@ -258,7 +259,9 @@ def test_holes_and_small_pieces() -> None:
     expected = image[..., 0].copy()
     expected[60:64, 60:64] = 255
     expected[200:205, 200:205] = 0
-    np.testing.assert_array_equal(apply(ForegroundRule(kind="object", segmentation=how), image), expected)
+    np.testing.assert_array_equal(
+        apply(ForegroundRule(product_type="object", segmentation=how), image), expected
+    )
 
 
 def test_flattened_is_half_the_distance_from_a_quadratic_light() -> None:
@@ -335,7 +338,7 @@ PUBLISHED = {
 def test_published_rules(dataset: str, category: str) -> None:
     rule = resolve(PublishedForeground(published=dataset), category, [])
     assert rule.segmentation == PUBLISHED[dataset, category]
-    assert rule.kind == ("object" if rule.segmentation else "texture")
+    assert rule.product_type == ("object" if rule.segmentation else "texture")
 
 
 def test_unpublished_rules_name_those_there_are() -> None:

@@ -111,7 +111,7 @@ seed: 5
 count: 6
 source: {kind: builtin, categories: [brick]}
 size: [64, 64]
-synthesizers: [{method: sdas, fit: exact, sampling: {steps: 4, batch: 2}, s: [0.5, 1.0], min_overlap: 0.0}]
+synthesizers: [{method: sdas, view: exact, sampling: {steps: 4, batch: 2}, s: [0.5, 1.0], min_overlap: 0.0}]
 min_contrast: 2
 output: {shard_size: 6}
 """,

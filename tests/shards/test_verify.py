@@ -130,7 +130,7 @@ def test_normal_images_from_the_source_are_compared(tmp_path: Path, normals: Pat
         (1, {"fingerprint": "0" * 64}, "facts.fingerprint"),
         (1, {"format_version": 2}, "facts.format_version"),
         (1, {"reason": "because"}, "facts.reason is given"),
-        (1, {"strength_kind": "none"}, "facts.strength_kind is none"),
+        (1, {"strength_name": "none"}, "facts.strength_name is none"),
         (0, {"method": "nsa"}, "facts.method is none"),
         (1, {"area_pixels": 7}, "facts.area_pixels"),
         (1, {"area": 0.9}, "facts.area"),

@@ -150,7 +150,7 @@ def normal_pictures(source: Source, facts: ModelFacts, seed: int) -> tuple[Pictu
     Raises InputError where the source's training images differ from the model's in number or category.
     """
     found = survey(source, facts.image_size, "resize", "skip")
-    fit = [image for image in found.images if image.split == "fit"]
+    fit = [image for image in found.images if image.split == "train"]
     categories = sorted({image.category for image in fit})
     if len(fit) != facts.trained_on or (facts.conditional and categories != facts.categories):
         raise InputError(
@@ -170,7 +170,7 @@ def normal_pictures(source: Source, facts: ModelFacts, seed: int) -> tuple[Pictu
         return patches(images, facts, PATCHES // len(categories), stream)
 
     training, held_out = (
-        {category: seen(split, category) for category in categories} for split in ("fit", "heldout")
+        {category: seen(split, category) for category in categories} for split in ("fit", "held-out")
     )
     return training, {category: pictures for category, pictures in held_out.items() if len(pictures)}
 

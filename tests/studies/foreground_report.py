@@ -87,7 +87,7 @@ def main() -> None:
         rule = decide(case.images)
         found = apply(rule, case.images[0])
         agreement = "" if case.outline is None else f"IoU {overlap(found, case.outline):.3f}"
-        cells.append(picture(case, found, f"{case.name}: {rule.kind}  {agreement}"))
+        cells.append(picture(case, found, f"{case.name}: {rule.product_type}  {agreement}"))
         print(f"{case.name:14} {len(case.images):3} images  {agreement:10} {rule.reason}")
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]

@@ -86,7 +86,7 @@ def main() -> None:
         for method in options.methods:
             trained = {"model": options.model, "fit": options.fit} if options.model else None
             if options.bank and method == "sdas":
-                trained = {"bank": options.bank, "fit": "exact"}
+                trained = {"bank": options.bank, "view": "exact"}
             tally = check(DATA, product, method, options.draws, trained)
             print(tally.line(product, method), flush=True)
             wrong = wrong or bool(tally.problems) or tally.outcomes["rejected"] > 0.01 * options.draws
@@ -104,7 +104,7 @@ def check(data: Path, product: str, method: str, draws: int, trained: dict[str, 
         if SYNTHESIZERS[method].runs_network:
             synthesizer |= trained or {
                 "model": str(random_model(Path(folder), 32, ["anything"])),
-                "fit": "resized",
+                "view": "resized",
                 "sampling": {"steps": 5, "batch": 8},
             }
         recipe = Recipe.model_validate(

@@ -16,7 +16,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from synthgen.diffusion.model import DiffusionModel
 from synthgen.diffusion.model_files import ModelFacts, PinnedModel, pin, write_model
 from synthgen.images.pixels import Pixels
-from synthgen.scene import Scene, SceneKind
+from synthgen.scene import ProductType, Scene
 from synthgen.synthesizers.ingredients import PinnedBank
 
 PEERS = 7
@@ -185,7 +185,7 @@ def disc(height: int, width: int) -> Pixels:
     return mask
 
 
-def scenes(kind: SceneKind, height: int, width: int, channels: int, count: int = PEERS) -> list[Scene]:
+def scenes(kind: ProductType, height: int, width: int, channels: int, count: int = PEERS) -> list[Scene]:
     """Peers of one category with one library."""
     library = MemoryLibrary()
     for number in range(TEXTURES):
@@ -202,7 +202,7 @@ def scenes(kind: SceneKind, height: int, width: int, channels: int, count: int =
     return list(library.scenes.values())
 
 
-PLACES: dict[str, tuple[SceneKind, int, int, int]] = {
+PLACES: dict[str, tuple[ProductType, int, int, int]] = {
     "grey texture 64x64": ("texture", 64, 64, 1),
     "RGB texture 48x96": ("texture", 48, 96, 3),
     "grey object 96x48": ("object", 96, 48, 1),
@@ -236,7 +236,7 @@ def larger(scene: Scene, factor: int, library: MemoryLibrary) -> Scene:
     return Scene(
         scene.sha256,
         scene.category,
-        scene.kind,
+        scene.product_type,
         frozen(image.reshape(height * factor, width * factor, -1)),
         frozen(foreground),
         library,

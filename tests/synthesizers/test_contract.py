@@ -67,19 +67,19 @@ TABLE: dict[str, dict[str, Any]] = {
     "cutout": {"method": "cutout"},
     "cutout, black, faint": {"method": "cutout", "fill": "black", "delta": [0.3, 0.9]},
     "cutout, random": {"method": "cutout", "fill": "random"},
-    "sdas": {"method": "sdas", "fit": "resized", "sampling": QUICK},
+    "sdas": {"method": "sdas", "view": "resized", "sampling": QUICK},
     "sdas, patch, ddim, guided": {
         "method": "sdas",
-        "fit": "patch",
+        "view": "patch",
         "mask": {"scales": [0, 3], "threshold": 0.2},
         "sampling": {**QUICK, "sampler": "ddim", "guidance": 2.0},
     },
-    "sdas, from a bank": {"method": "sdas", "fit": "resized", "bank": "stored"},
-    "sdas-image": {"method": "sdas-image", "fit": "resized", "sampling": QUICK},
-    "sdas-local": {"method": "sdas-local", "fit": "resized", "sampling": QUICK},
+    "sdas, from a bank": {"method": "sdas", "view": "resized", "bank": "stored"},
+    "sdas-image": {"method": "sdas-image", "view": "resized", "sampling": QUICK},
+    "sdas-local": {"method": "sdas-local", "view": "resized", "sampling": QUICK},
     "sdas-local, patch, faint": {
         "method": "sdas-local",
-        "fit": "patch",
+        "view": "patch",
         "delta": [0.5, 0.9],
         "mask": {"scales": [0, 2], "threshold": 0.1},
         "sampling": {**QUICK, "strength_over_time": "late"},
@@ -322,7 +322,7 @@ def test_delta_and_s_lie_in_their_ranges(row: str) -> None:
     method = synthesizer(row)
     assert_in_range([made.params.delta for made in everywhere(row)], method.delta)
     strengths = [made.params.strength for made in everywhere(row)]
-    if method.strength_kind == "delta":
+    if method.strength_name == "delta":
         assert strengths == [made.params.delta for made in everywhere(row)]
     elif not method.banks():
         assert_in_range(strengths, method.s)  # type: ignore[attr-defined]
@@ -342,7 +342,7 @@ def test_needs_names_every_file_that_make_reads(row: str) -> None:
         scene = Scene(
             made.scene.sha256,
             made.scene.category,
-            made.scene.kind,
+            made.scene.product_type,
             made.scene.image,
             made.scene.foreground,
             library,

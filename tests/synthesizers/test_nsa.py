@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from synthgen.images.pixels import Pixels
-from synthgen.scene import Scene, SceneKind
+from synthgen.scene import ProductType, Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.common.boxes import Box
 from synthgen.synthesizers.nsa import Nsa, NsaParams, changed, clone_into
@@ -147,7 +147,7 @@ def test_the_mask_is_the_label_of_the_blended_image(where: str) -> None:
         assert np.array_equal(defect.pixels[~targets[region]], scene.image[region][~targets[region]])
 
 
-def scene_of(kind: SceneKind, height: int, width: int) -> Scene:
+def scene_of(kind: ProductType, height: int, width: int) -> Scene:
     foreground = disc(height, width) if kind == "object" else np.full((height, width), 255, np.uint8)
     image, library = np.zeros((height, width, 1), np.uint8), MemoryLibrary()
     scenes = [
@@ -161,7 +161,7 @@ def stream(index: int) -> Stream:
     return Stream(13, index, "test")
 
 
-def drawn(kind: SceneKind, count: int = 700, **fields: Any) -> list[NsaParams]:
+def drawn(kind: ProductType, count: int = 700, **fields: Any) -> list[NsaParams]:
     scene = scene_of(kind, 600, 1000)
     return [Nsa(**fields).draw(stream(index), scene) for index in range(count)]
 
@@ -198,7 +198,7 @@ def test_half_widths_are_gamma_distributed_within_their_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "bounds"),
+    ("product_type", "fields", "bounds"),
     [
         ("object", {}, (0.7, 1.3)),
         ("texture", {}, (0.5, 2.0)),
@@ -206,11 +206,11 @@ def test_half_widths_are_gamma_distributed_within_their_bounds() -> None:
     ],
 )
 def test_patches_are_resized_by_a_clipped_normal_factor(
-    kind: SceneKind, fields: dict[str, Any], bounds: tuple[float, float]
+    product_type: ProductType, fields: dict[str, Any], bounds: tuple[float, float]
 ) -> None:
     from scipy.stats import norm
 
-    patches = [patch for params in drawn(kind, 500, **fields) for patch in params.patches]
+    patches = [patch for params in drawn(product_type, 500, **fields) for patch in params.patches]
     # Those that the image's border does not make smaller.
     free = [
         patch

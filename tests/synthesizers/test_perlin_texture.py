@@ -41,7 +41,7 @@ def test_the_whole_mask_is_in_the_defect(name: str, where: str) -> None:
         if verdict.area_pixels >= 8:
             assert verdict.foreground_overlap == round(on_foreground / np.count_nonzero(mask), 6)
         seen_off_foreground |= on_foreground < np.count_nonzero(mask)
-    assert seen_off_foreground == (scene.kind == "object")
+    assert seen_off_foreground == (scene.product_type == "object")
 
 
 @every_place

@@ -58,9 +58,9 @@ def sums(folder: Path) -> dict[str, str]:
 def test_workers_and_batches_change_no_byte(model: str, tmp_path: Path) -> None:
     wanted = recipe(
         model,
-        {"method": "sdas", "fit": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
-        {"method": "sdas-image", "fit": "resized"},
-        {"method": "sdas-local", "fit": "resized", "sampling": QUICK | {"batch": 3}},
+        {"method": "sdas", "view": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
+        {"method": "sdas-image", "view": "resized"},
+        {"method": "sdas-local", "view": "resized", "sampling": QUICK | {"batch": 3}},
     )
     generate(wanted, tmp_path / "a", workers=2, batch_size=32)
     generate(wanted, tmp_path / "b", workers=1, batch_size=1)
@@ -73,9 +73,9 @@ def test_workers_and_batches_change_no_byte(model: str, tmp_path: Path) -> None:
 def test_a_stored_sample_is_rendered_again_from_its_record(model: str, tmp_path: Path) -> None:
     wanted = recipe(
         model,
-        {"method": "sdas", "fit": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
-        {"method": "sdas-image", "fit": "resized"},
-        {"method": "sdas-local", "fit": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
+        {"method": "sdas", "view": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
+        {"method": "sdas-image", "view": "resized"},
+        {"method": "sdas-local", "view": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
         count=12,
     )
     samples = generate(wanted, tmp_path / "out")
@@ -88,11 +88,11 @@ def test_a_stored_sample_is_rendered_again_from_its_record(model: str, tmp_path:
 
 
 def test_whole_images_say_that_they_have_no_pair(model: str) -> None:
-    plan = synthgen.freeze(recipe(model, {"method": "sdas-image", "fit": "resized"}, normal_share=0.0))
+    plan = synthgen.freeze(recipe(model, {"method": "sdas-image", "view": "resized"}, normal_share=0.0))
     sample = Pipeline(plan).sample(3)
     facts = sample.facts
     assert not facts.paired
-    assert (facts.label, facts.strength_kind, facts.contrast, facts.box) == (1, "s", 0.0, [0, 0, 40, 40])
+    assert (facts.label, facts.strength_name, facts.contrast, facts.box) == (1, "s", 0.0, [0, 0, 40, 40])
     assert 0.1 <= facts.strength <= 0.2
     assert (sample.mask == 255).all()
     assert facts.area == 1.0
@@ -101,7 +101,7 @@ def test_whole_images_say_that_they_have_no_pair(model: str) -> None:
 def test_strength_changes_the_picture_and_nothing_else(model: str) -> None:
     plans = [
         synthgen.freeze(
-            recipe(model, {"method": "sdas-image", "fit": "resized", "s": [s, s]}, normal_share=0.0)
+            recipe(model, {"method": "sdas-image", "view": "resized", "s": [s, s]}, normal_share=0.0)
         )
         for s in (0.0, 0.5)
     ]
@@ -114,7 +114,7 @@ def test_strength_changes_the_picture_and_nothing_else(model: str) -> None:
 def test_a_bank_gives_its_stored_pictures(model: str, tmp_path: Path) -> None:
     bank = str(tmp_path / "bank")
     stored = generate(
-        recipe(model, {"method": "sdas-image", "fit": "resized"}, normal_share=0.0, spread="categories"),
+        recipe(model, {"method": "sdas-image", "view": "resized"}, normal_share=0.0, spread="categories"),
         Path(bank),
     )
     wanted = recipe(
@@ -139,8 +139,8 @@ def test_a_bank_gives_its_stored_pictures(model: str, tmp_path: Path) -> None:
 
 def test_a_plan_pins_the_model(model: str, tmp_path: Path) -> None:
     other = str(random_model(tmp_path / "m", 16, CATEGORIES, view="patch", image_size=(40, 40)))
-    plan = synthgen.freeze(recipe(other, {"method": "sdas-image", "fit": "resized"}))
-    again = synthgen.freeze(recipe(model, {"method": "sdas-image", "fit": "resized"}))
+    plan = synthgen.freeze(recipe(other, {"method": "sdas-image", "view": "resized"}))
+    again = synthgen.freeze(recipe(model, {"method": "sdas-image", "view": "resized"}))
     assert plan.fingerprint == again.fingerprint  # the same model at another place
     weights = Path(other) / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
@@ -155,12 +155,12 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         r"makes 16 x 16 pixels and the samples have 40 x 40; say how",
     ),
     "patches of other images": (
-        {"method": "sdas-local", "fit": "patch"},
+        {"method": "sdas-local", "view": "patch"},
         {"size": [48, 48]},
         r"needs a model of patches out of 48 x 48 images.*patches of 40 x 40",
     ),
     "an unknown category": (
-        {"method": "sdas", "fit": "patch"},
+        {"method": "sdas", "view": "patch"},
         {"source": {"kind": "builtin", "categories": ["brick", "coins"]}},
         r"knows brick, coffee, gravel, and the source also has coins",
     ),
@@ -189,7 +189,7 @@ def test_a_directory_that_is_no_model_is_refused(case: str, tmp_path: Path) -> N
         random_model(tmp_path / "m", 16, CATEGORIES)
         (tmp_path / "m" / missing).unlink()
     with pytest.raises(InputError, match=message):
-        synthgen.freeze(recipe(str(tmp_path / "m"), {"method": "sdas-image", "fit": "resized"}))
+        synthgen.freeze(recipe(str(tmp_path / "m"), {"method": "sdas-image", "view": "resized"}))
 
 
 def test_files_of_two_models_are_noticed(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def read_images(
     Raises InputError for fewer than 8 images, and for more than 16 GiB of them.
     """
     size = (settings.size, settings.size) if settings.view == "image" else settings.image_size
-    found = survey(source, size, "resize", "skip", progress)
-    fit = [image for image in found.images if image.split == "fit"]
+    found = survey(source, size, "whole", "skip", progress)
+    fit = [image for image in found.images if image.split == "train"]
     if len(fit) < LEAST_IMAGES:
         raise InputError(
             f"the source has {len(fit)} images to train on ({len(found.images)} usable, of which "

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def too_large(trainer: "Trainer") -> RunError:
-    """What to tell of a batch that did not fit: the largest part of it that does, found by trying."""
+    """One sentence about a batch that did not fit: the largest part of it that does, found by trying."""
     settings = trainer.settings
     place = trainer.accelerator.device.type
     for parts in range(2, settings.batch + 1):

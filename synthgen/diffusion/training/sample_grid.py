@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from synthgen.diffusion.packing import packed, unpacked
-from synthgen.diffusion.prediction import OutputKind
+from synthgen.diffusion.prediction import NetworkOutput
 from synthgen.diffusion.sampler import ReverseProcess, sample
 from synthgen.diffusion.schedule import schedule_from_config
 from synthgen.diffusion.tensors import from_network
@@ -53,7 +53,7 @@ def _samples(trainer: Trainer, numbers: Tensor, classes: Tensor) -> Tensor:
         return torch.from_numpy(np.stack([stream.gaussian(shape) for stream in streams])).to(device)
 
     config = trainer.scheduler.config
-    process = ReverseProcess(network, schedule_from_config(config, STEPS), OutputKind.from_config(config))
+    process = ReverseProcess(network, schedule_from_config(config, STEPS), NetworkOutput.from_config(config))
     return sample(process, noise, torch.zeros(STEPS, len(numbers), device=device))
 
 

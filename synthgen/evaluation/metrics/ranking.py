@@ -35,9 +35,9 @@ class OracleF1(NamedTuple):
 
 
 def rank_images(scores: Scores, anomalous: npt.NDArray[np.bool_]) -> Ranking:
-    """Rank images by scores (N,), float, where ``anomalous`` (N,) tells which ones are.
+    """Rank images by scores (N,), float, where ``anomalous`` (N,) says which ones are.
 
-    Raises InputError for scores that are not finite or not as many as labels, and where either kind is
+    Raises InputError for scores that are not finite or not as many as labels, and where either class is
     absent.
     """
     if scores.shape != anomalous.shape or scores.ndim != 1:

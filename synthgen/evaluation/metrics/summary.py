@@ -29,7 +29,7 @@ from synthgen.evaluation.metrics.regions import aupimo, aupro
 from synthgen.streams import Stream
 
 TPR_LIMIT = 0.05
-"""The false-positive rate at which the true-positive rate is told."""
+"""The false-positive rate at which the true-positive rate is reported."""
 AUPRO_LIMIT = 0.3
 """The usual bound of the false-positive rate."""
 AUPRO_LIMITS = (AUPRO_LIMIT, 0.05)
@@ -41,8 +41,8 @@ PIXEL_METRICS = (*RANKING_METRICS, *(f"aupro_{limit}" for limit in AUPRO_LIMITS)
 def image_metrics(scores: Scores, anomalous: npt.NDArray[np.bool_], stream: Stream) -> dict[str, Estimate]:
     """AUROC, AP, oracle F1 and the TPR at an FPR of 0.05, by the names in RANKING_METRICS.
 
-    ``scores`` (N,) are the images', and ``anomalous`` (N,) tells which of them are. Raises InputError where
-    either kind is absent, and for scores that are not finite.
+    ``scores`` (N,) are the images', and ``anomalous`` (N,) says which of them are. Raises InputError where
+    either class is absent, and for scores that are not finite.
     """
 
     def resampled(times: Times) -> list[float]:

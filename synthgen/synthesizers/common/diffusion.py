@@ -19,7 +19,7 @@ from synthgen.synthesizers.base import Params, Synthesizer
 from synthgen.synthesizers.common.boxes import Box, box_around, foreground_point
 from synthgen.synthesizers.ingredients import Ingredients
 
-Fit = Literal["exact", "patch", "resized"]
+View = Literal["exact", "patch", "resized"]
 
 NOISE_SEEDS = 2**53 - 1
 
@@ -50,7 +50,8 @@ P = TypeVar("P", bound=DiffusionParams)
 class DiffusionSynthesizer(Synthesizer[P]):
     """A method that takes its pictures from a trained model."""
 
-    strength_kind: ClassVar[Literal["delta", "s"]] = "s"
+    renamed = {"fit": "view (exact, patch or resized)"}  # noqa: RUF012 - a class variable of the base
+    strength_name: ClassVar[Literal["delta", "s"]] = "s"
     runs_network: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("torch", "synthgen.diffusion.model")
 
@@ -58,7 +59,7 @@ class DiffusionSynthesizer(Synthesizer[P]):
     """A directory that `synthgen sdas train` wrote, or ``builtin`` for the small model that is installed."""
     s: StrengthRange = (0.1, 0.2)
     """Strength, [low, high], drawn uniformly: the reverse process has (1 + s) times its variance."""
-    fit: Fit = "exact"
+    view: View = "exact"
     """How the model's square meets the image: of the same size, on a patch of it, or resized to all of it."""
     sampling: Sampling = Sampling()
     """How the model is sampled."""
@@ -71,7 +72,7 @@ class DiffusionSynthesizer(Synthesizer[P]):
         """Raise InputError where the model cannot serve the plan's images."""
         for name in self.models():
             require_package("diffusers", "sdas", self.method)
-            _check_model(self.method, self.fit, name, ingredients)
+            _check_model(self.method, self.view, name, ingredients)
 
     def pinned(self, ingredients: Ingredients) -> dict[str, Any]:
         """The fields, with what was pinned of the model."""
@@ -91,30 +92,30 @@ class DiffusionSynthesizer(Synthesizer[P]):
     def _draw_window(self, stream: Stream, scene: Scene) -> Box:
         """The whole image, or the place of a patch around a point of the foreground."""
         height, width = scene.image.shape[:2]
-        if self.fit != "patch":
+        if self.view != "patch":
             return Box(left=0, top=0, width=width, height=height)
         size = scene.library.pinned_model(self.model).side
         return box_around(scene, *foreground_point(stream, scene), size, size)
 
 
-def _check_model(method: str, fit: Fit, name: str, ingredients: Ingredients) -> None:
+def _check_model(method: str, view: View, name: str, ingredients: Ingredients) -> None:
     facts, preparation = ingredients.models[name].facts, ingredients.preparation
     height, width = preparation.size
     images, model = f"{width} x {height}", f"{facts.size} x {facts.size}"
     if facts.channels == 1 and preparation.channels == 3:
         raise InputError(f"{method}: the model {name} makes grey images, and the source's are in colour")
-    if fit == "exact" and (height, width) != (facts.size, facts.size):
+    if view == "exact" and (height, width) != (facts.size, facts.size):
         raise InputError(
             f"{method}: the model {name} makes {model} pixels and the samples have {images}; "
-            "say how they meet (fit: patch or resized), change the size, or train a model of that size"
+            "say how they meet (view: patch or resized), change the size, or train a model of that size"
         )
-    if fit == "patch" and (facts.view != "patch" or facts.image_size != (height, width)):
+    if view == "patch" and (facts.view != "patch" or facts.image_size != (height, width)):
         trained_on = f"{facts.image_size[1]} x {facts.image_size[0]}"
         seen = f"patches of {trained_on}" if facts.view == "patch" else f"whole images, at {trained_on}"
         raise InputError(
-            f"{method}: fit: patch needs a model of patches out of {images} images, and {name} was "
+            f"{method}: view: patch needs a model of patches out of {images} images, and {name} was "
             f"trained on {seen}; train with --set view=patch --set image_size=[{height},{width}], or use "
-            "another fit"
+            "another view"
         )
     unknown = ingredients.categories - set(facts.categories)
     if unknown and (facts.conditional or len(ingredients.categories) > 1):

@@ -139,7 +139,7 @@ def test_a_seed_is_drawn_and_returned_and_brings_the_sample_back(server: Running
 def test_strength_is_delta_for_pastes(server: Running, strength: str, low: float, high: float) -> None:
     _, _, body = server.send(form(server.url, [picture(3)], MANY, strength=strength, n=20, seed=1))
     facts = [sample["facts"] for sample in json.loads(body)["samples"]]
-    assert {each["strength_kind"] for each in facts if each["label"]} == {"delta"}
+    assert {each["strength_name"] for each in facts if each["label"]} == {"delta"}
     assert all(low <= each["strength"] <= high for each in facts if each["label"])
 
 
@@ -154,7 +154,7 @@ def test_strength_is_s_for_diffusion(server: Running) -> None:
     ]
     responses = [json.loads(server.send(request)[2])["samples"][0] for request in requests]
     assert [each["facts"]["strength"] for each in responses] == [0, 2.5]
-    assert responses[0]["facts"]["strength_kind"] == "s"
+    assert responses[0]["facts"]["strength_name"] == "s"
     assert responses[0]["image"] != responses[1]["image"]
 
 

@@ -252,7 +252,10 @@ HOSTILE_RECIPES = {
     "no size": ('{"size": [0, 0], "synthesizers": [{"method": "cutpaste"}]}', "recipe.size.0"),
     "grid": (other("perlin-self-shuffle", "grid", "[4096, 4096]"), f"{ONE}.grid.0"),
     "a method": ('{"synthesizers": [{"method": "rm -rf /"}]}', f"{ONE}.method"),
-    "a crop": ('{"size": [512, 512], "fit": "crop", "synthesizers": [{"method": "cutpaste"}]}', "images.0"),
+    "a crop": (
+        '{"size": [512, 512], "resize": "crop", "synthesizers": [{"method": "cutpaste"}]}',
+        "images.0",
+    ),
 }
 
 

@@ -82,7 +82,7 @@ def test_the_recipe_of_every_method_is_one(shown: Shown, server: Running, tmp_pa
         recipe = load_recipe(path)
         [synthesizer] = recipe.synthesizers
         assert synthesizer.method == method["method"]
-        assert getattr(synthesizer, method["strength_kind"]) == (0.37, 0.37)
+        assert getattr(synthesizer, method["strength_name"]) == (0.37, 0.37)
         assert recipe.seed == 9007199254740993
 
 
@@ -92,6 +92,6 @@ ALL_RECIPES = """async ([methods, models]) => {
     const picture = { width: 300, height: 200 };
     const recipe = requestRecipe({ method, model: models[0], picture, side: "256" });
     const request = { recipe, strength: 0.37, seed: "9007199254740993", category: "" };
-    return recipeYaml({ ...request, kind: method.strength_kind });
+    return recipeYaml({ ...request, kind: method.strength_name });
   });
 }"""
