@@ -1,7 +1,6 @@
 """The page in a real Chromium: what a person does with it, and that the pictures are what they seem."""
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,6 +10,7 @@ import pytest
 from synthgen.figures.tiles import OUTLINE, heat_colours
 from synthgen.images import png
 from synthgen.images.pixels import Pixels
+from tests.conftest import REPOSITORY
 from tests.server.page.browsing import Shown
 from tests.server.requests import picture
 from tests.server.running import Running
@@ -18,7 +18,7 @@ from tests.server.running import Running
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
 
-PAGE = Path(__file__).resolve().parents[2] / "server" / "page"
+PAGE = REPOSITORY / "server" / "page"
 MOST_BYTES = 60_000
 LINE_REACH = 8
 """Pixels from a mask to the far side of its outline."""
