@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import cv2
 import numpy as np
@@ -108,11 +109,13 @@ def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
     assert made <= {file.name for file in workplace.iterdir()}
 
     code, *_ = blocks("python")
+    spawned = "import multiprocessing\nmultiprocessing.set_start_method('spawn', force=True)\n"
     check = (
         "assert sample.image.shape[:2] == sample.mask.shape\nassert len(next(iter(loader))['key']) == 32\n"
     )
+    (workplace / "script.py").write_text(spawned + code + indent(check, "    "))
     done = subprocess.run(
-        [sys.executable, "-c", code + check], cwd=workplace, capture_output=True, text=True, check=False
+        [sys.executable, "script.py"], cwd=workplace, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 
