@@ -2,17 +2,22 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import cv2
 import numpy as np
 import pytest
 
+from synthgen.cli.main import main
 from synthgen.config.reader import parse_model
 from synthgen.recipe.files import load_recipe, shipped_names
 from synthgen.recipe.recipe import Recipe
+from tests.diffusion.training.trainings import forget_accelerator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()
@@ -49,28 +54,52 @@ def run_commands(commands: str, workplace: Path) -> str:
     return done.stdout
 
 
-def test_the_diffusion_commands_run(workplace: Path) -> None:
-    """As they stand, but with fewer updates and samples."""
+@pytest.fixture
+def run_here(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], str]:
+    """As `run_commands`, for `synthgen` alone and in this process, which has its imports behind it."""
+    monkeypatch.chdir(workplace)
+
+    def run_here(commands: str) -> str:
+        capsys.readouterr()
+        for line in commands.replace("\\\n", " ").splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            assert program == "synthgen"
+            with pytest.raises(SystemExit) as ended:
+                main(arguments)
+            assert ended.value.code == 0, (line, capsys.readouterr().err)
+        return capsys.readouterr().out
+
+    return run_here
+
+
+def test_the_diffusion_commands_run(workplace: Path, run_here: Callable[[str], str]) -> None:
+    """As they stand, but with fewer updates, samples and steps of sampling."""
     _, commands, _ = blocks("sh")
     quick = re.sub(r"--count \d+", "--count 6", re.sub(r"--steps \d+", "--steps 2", commands))
-    assert quick.count("--steps 2 ") == 1
-    told = run_commands(quick, workplace)
+    few = r"\g<0> --set synthesizers.0.sampling.steps=2 --set synthesizers.0.sampling.batch=4"
+    quick = re.sub(r"synthgen (preview sdas-local|generate sia)", few, quick)
+    assert (quick.count("--steps 2 "), quick.count("sampling.steps=2")) == (1, 2)
+    told = run_here(quick)
+    forget_accelerator()
     assert "model: trained for 2 updates on 10 images" in told
     assert {"model", "local.png", "sia-shards", "training-set"} <= {file.name for file in workplace.iterdir()}
 
 
-def test_the_detectors_commands_run(workplace: Path) -> None:
+def test_the_detectors_commands_run(workplace: Path, run_here: Callable[[str], str]) -> None:
     """As they stand, but for small images and untrained weights, which need no download."""
     _, _, commands = blocks("sh")
     small = r"\g<0> --weights random --set image_size=64"
     quick = re.sub(r"synthgen (evaluate \S+ \S+|detect fit \S+ \S+)", small, commands)
     assert quick.count("--weights random") == 2
-    told = run_commands(re.sub(r"--count \d+", "--count 8", quick), workplace)
+    told = run_here(re.sub(r"--count \d+", "--count 8", quick))
     assert "| image AUROC " in told
     assert len((workplace / "scores.csv").read_text().splitlines()) == 13
     assert {"report", "detector", "maps"} <= {file.name for file in workplace.iterdir()}
 
 
+@pytest.mark.timeout(300)
 def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
     commands, _, _ = blocks("sh")
     told = run_commands(commands, workplace)
@@ -80,11 +109,13 @@ def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
     assert made <= {file.name for file in workplace.iterdir()}
 
     code, *_ = blocks("python")
+    spawned = "import multiprocessing\nmultiprocessing.set_start_method('spawn', force=True)\n"
     check = (
         "assert sample.image.shape[:2] == sample.mask.shape\nassert len(next(iter(loader))['key']) == 32\n"
     )
+    (workplace / "script.py").write_text(spawned + code + indent(check, "    "))
     done = subprocess.run(
-        [sys.executable, "-c", code + check], cwd=workplace, capture_output=True, text=True, check=False
+        [sys.executable, "script.py"], cwd=workplace, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 

@@ -78,6 +78,7 @@ def test_the_output_may_be_a_url(plan: Plan, reference: dict[str, str], tmp_path
     assert sums(tmp_path / "out") == reference
 
 
+@pytest.mark.timeout(300)
 def test_five_kills_at_random_moments_change_no_byte(
     reference: dict[str, str], tmp_path: Path, plan: Plan
 ) -> None:

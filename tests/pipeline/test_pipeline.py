@@ -4,7 +4,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
 
 import synthgen
 from synthgen.pipeline.image_store import Shelf
@@ -139,22 +138,3 @@ def test_a_held_out_image_never_becomes_a_sample_or_a_patch(plan: Plan) -> None:
 def test_images_need_not_be_square(size: tuple[int, int]) -> None:
     for sample in Pipeline(synthgen.freeze(small_recipe(size=size))).samples(range(24)):
         assert sample.image.shape[:2] == sample.mask.shape == size
-
-
-def test_the_dataset_gives_the_same_samples_in_worker_processes(plan: Plan, samples: list[Sample]) -> None:
-    loader = DataLoader(synthgen.AnomalyDataset(plan), batch_size=4, num_workers=2)
-    items = [(batch["image"], batch["mask"], batch["label"], batch["key"]) for batch in loader]
-    position = 0
-    for images, masks, labels, keys in items:
-        for image, mask, label, key in zip(images, masks, labels, keys, strict=True):
-            known = samples[position]
-            assert np.array_equal(image.numpy().transpose(1, 2, 0), known.image)
-            assert np.array_equal(mask.numpy()[0] * 255, known.mask)
-            assert (int(label), key) == (known.facts.label, known.facts.key)
-            position += 1
-    assert position == len(samples)
-
-
-def test_the_dataset_ends() -> None:
-    dataset = synthgen.AnomalyDataset(synthgen.freeze(small_recipe(count=2)))
-    assert len([item["key"] for item in dataset]) == 2  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import pickle
 import shutil
 import tarfile
@@ -17,6 +16,7 @@ from PIL import Image
 from synthgen.errors import InputError
 from synthgen.sample import Facts
 from synthgen.shards.reader import open_directory, read_marks, read_plan, read_sample, read_samples
+from tests.permissions import modes_obeyed
 from tests.shards.helpers import members_of, pixels_of
 
 Seen = dict[str, tuple[np.ndarray, np.ndarray, int, dict[str, Any]]]
@@ -231,8 +231,7 @@ def test_tars_that_are_no_shards_are_refused(tmp_path: Path) -> None:
         read_sample(forge(tmp_path / "twice.tar", twice), "000000000")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_shard_that_may_not_be_read_is_one_sentence(shards: Path) -> None:
     (shards / "000001.tar").chmod(0)
-    with pytest.raises(InputError, match="permission denied"):
+    with modes_obeyed(), pytest.raises(InputError, match="permission denied"):
         list(read_samples(open_directory(shards), 1))

@@ -20,6 +20,8 @@ from tests.server.http import hostile
 from tests.server.http.hostile import anomaly_request, body_of, exchange, file, head, post, text
 from tests.server.requests import CUTPASTE, picture
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the server and fills its caches
+
 MIB = 2**20
 QUICK = 3.0
 """Seconds in which a refusal comes, also on a machine that is busy with other tests."""
