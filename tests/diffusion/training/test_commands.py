@@ -204,7 +204,7 @@ def test_classes_that_begin_anew_are_told(train: Run, here: Path, run: Run) -> N
 
 def test_a_builtin_picture_that_is_not_there(here: Path, run: Run) -> None:
     run("sdas", "train", "builtin", "--out", "model", "--categories", "brick,gras").assert_refused(
-        "--categories gras: no such photograph is built in; did you mean grass.*; there are brick, camera"
+        "category gras: no such photograph is built in; did you mean grass.*; there are brick, camera"
     )
 
 
