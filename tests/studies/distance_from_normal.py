@@ -149,12 +149,12 @@ def normal_pictures(source: Source, facts: ModelFacts, seed: int) -> tuple[Pictu
 
     Raises InputError where the source's training images differ from the model's in number or category.
     """
-    found = survey(source, facts.image_size, "resize", "skip")
-    fit = [image for image in found.images if image.split == "train"]
-    categories = sorted({image.category for image in fit})
-    if len(fit) != facts.trained_on or (facts.conditional and categories != facts.categories):
+    found = survey(source, facts.image_size, "whole", "skip")
+    own = [image for image in found.images if image.split == "train"]
+    categories = sorted({image.category for image in own})
+    if len(own) != facts.trained_on or (facts.conditional and categories != facts.categories):
         raise InputError(
-            f"the source has {len(fit)} images of {', '.join(categories)} to train on, and the model was "
+            f"the source has {len(own)} images of {', '.join(categories)} to train on, and the model was "
             f"trained on {facts.trained_on} of {', '.join(facts.categories)}; give the source of its training"
         )
 
@@ -170,7 +170,7 @@ def normal_pictures(source: Source, facts: ModelFacts, seed: int) -> tuple[Pictu
         return patches(images, facts, PATCHES // len(categories), stream)
 
     training, held_out = (
-        {category: seen(split, category) for category in categories} for split in ("fit", "held-out")
+        {category: seen(split, category) for category in categories} for split in ("train", "held-out")
     )
     return training, {category: pictures for category, pictures in held_out.items() if len(pictures)}
 

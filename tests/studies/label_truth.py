@@ -3,7 +3,7 @@
     python -m tests.studies.label_truth --draws 10000
 
 The diffusion methods take a model of random weights, resized, because their labels must be true whatever it
-makes. `--model DIR --fit FIT` takes a trained one, with the method's own sampling; with `--bank DIR` `sdas`
+makes. `--model DIR --view VIEW` takes a trained one, with the method's own sampling; with `--bank DIR` `sdas`
 draws from stored images. `sdas-image` has no pair that its label could be checked against.
 
 The oracle for the bottles' background is a circle fitted to each bottle by radial gradients, which the
@@ -30,7 +30,7 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.processes import one_thread
 from synthgen.sample import Sample
-from synthgen.synthesizers.common.diffusion import Fit
+from synthgen.synthesizers.common.diffusion import View
 from synthgen.synthesizers.registry import SYNTHESIZERS
 from tests.conftest import DATA
 from tests.regions.pictures import bottle_circle
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--products", nargs="+", choices=PRODUCTS, default=list(PRODUCTS))
     parser.add_argument("--methods", nargs="+", choices=PAIRED, default=PAIRED)
     parser.add_argument("--model", help="a trained diffusion model")
-    parser.add_argument("--fit", choices=get_args(Fit), default="resized", help="how it meets the images")
+    parser.add_argument("--view", choices=get_args(View), default="resized", help="how it meets the images")
     parser.add_argument("--bank", help="shards of sdas-image, of the samples' size, that sdas draws from")
     options = parser.parse_args()
     one_thread()
@@ -84,7 +84,7 @@ def main() -> None:
     wrong = False
     for product in options.products:
         for method in options.methods:
-            trained = {"model": options.model, "fit": options.fit} if options.model else None
+            trained = {"model": options.model, "view": options.view} if options.model else None
             if options.bank and method == "sdas":
                 trained = {"bank": options.bank, "view": "exact"}
             tally = check(DATA, product, method, options.draws, trained)

@@ -1,6 +1,6 @@
 """Compares how visible the seams of `sdas-local` and of blended `sdas` are, at the same contrast.
 
-    python -m tests.studies.seam_report --source PATH --model DIR --fit resized --out DIR
+    python -m tests.studies.seam_report --source PATH --model DIR --view resized --out DIR
 
 Every sample of sdas-local is paired with one of sdas on the same image, with the same mask, strength and
 noise, at the opacity that gives the same contrast: the judge's, each in its own mask, which for sdas-local is
@@ -28,7 +28,7 @@ from synthgen.recipe.recipe import Recipe
 from synthgen.sources.base import Source
 from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.recognise import source_for
-from synthgen.synthesizers.common.diffusion import Fit
+from synthgen.synthesizers.common.diffusion import View
 from tests.studies.distance_from_normal import mean_and_error
 from tests.studies.seams import Pair, Seam, contrast, pairs, seam
 
@@ -123,10 +123,10 @@ def _outline(tile: Pixels, mask: Pixels, colour: tuple[int, int, int]) -> None:
     cv2.drawContours(tile, found, -1, colour, 1)
 
 
-def recipe(source: Source, model: str, fit: str, seed: int) -> Recipe:
-    """sdas-local alone, on images of the size that the model and the fit ask for."""
+def recipe(source: Source, model: str, view: str, seed: int) -> Recipe:
+    """sdas-local alone, on images of the size that the model and the view ask for."""
     facts = pin(model).facts
-    size = {"patch": facts.image_size, "exact": (facts.size, facts.size), "resized": (256, 256)}[fit]
+    size = {"patch": facts.image_size, "exact": (facts.size, facts.size), "resized": (256, 256)}[view]
     return Recipe.model_validate(
         {
             "name": "seams",
@@ -134,7 +134,7 @@ def recipe(source: Source, model: str, fit: str, seed: int) -> Recipe:
             "count": 1,
             "source": source,
             "size": size,
-            "synthesizers": [{"method": "sdas-local", "model": model, "fit": fit}],
+            "synthesizers": [{"method": "sdas-local", "model": model, "view": view}],
         }
     )
 
@@ -144,7 +144,7 @@ def main() -> None:
     options = _options()
     started = time.perf_counter()
     source = BuiltinSource() if options.source == "builtin" else source_for(options.source)
-    plan = freeze(recipe(source, options.model, options.fit, options.seed))
+    plan = freeze(recipe(source, options.model, options.view, options.seed))
     tally: Counter[str] = Counter()
     shown: list[Pair] = []
     measured = []
@@ -154,7 +154,7 @@ def main() -> None:
             shown.append(pair)
     height, width = plan.preparation.size
     print(f"source    {options.source}: {', '.join(plan.foreground)}, {width} x {height}")
-    print(f"model     {options.model}, sha256 {plan.models[options.model].sha256[:16]}, fit {options.fit}")
+    print(f"model     {options.model}, sha256 {plan.models[options.model].sha256[:16]}, view {options.view}")
     print(f"method    {plan.recipe.synthesizers[0]!r}; seed {options.seed}")
     print(f"samples   {', '.join(f'{count} {what}' for what, count in tally.items())}\n")
     print("sdas through the mask that both drew")
@@ -174,7 +174,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--source", required=True, help="normal images, or builtin")
     parser.add_argument("--model", required=True, help="a directory of `synthgen sdas train`, or builtin")
-    parser.add_argument("--fit", required=True, choices=get_args(Fit))
+    parser.add_argument("--view", required=True, choices=get_args(View))
     parser.add_argument("--out", type=Path, required=True, help="folder for the picture")
     parser.add_argument("--count", type=int, default=500, help="pairs to compare (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
