@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import indent
 
@@ -57,7 +57,7 @@ def run_commands(commands: str, workplace: Path) -> str:
 @pytest.fixture
 def run_here(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], str]:
+) -> Iterator[Callable[[str], str]]:
     """As `run_commands`, for `synthgen` alone and in this process, which has its imports behind it."""
     monkeypatch.chdir(workplace)
 
@@ -71,18 +71,17 @@ def run_here(
             assert ended.value.code == 0, (line, capsys.readouterr().err)
         return capsys.readouterr().out
 
-    return run_here
+    yield run_here
+    forget_accelerator()
 
 
+@pytest.mark.timeout(300)
 def test_the_diffusion_commands_run(workplace: Path, run_here: Callable[[str], str]) -> None:
-    """As they stand, but with fewer updates, samples and steps of sampling."""
+    """As they stand, but with fewer updates and samples."""
     _, commands, _ = blocks("sh")
     quick = re.sub(r"--count \d+", "--count 6", re.sub(r"--steps \d+", "--steps 2", commands))
-    few = r"\g<0> --set synthesizers.0.sampling.steps=2 --set synthesizers.0.sampling.batch=4"
-    quick = re.sub(r"synthgen (preview sdas-local|generate sia)", few, quick)
-    assert (quick.count("--steps 2 "), quick.count("sampling.steps=2")) == (1, 2)
+    assert quick.count("--steps 2 ") == 1
     told = run_here(quick)
-    forget_accelerator()
     assert "model: trained for 2 updates on 10 images" in told
     assert {"model", "local.png", "sia-shards", "training-set"} <= {file.name for file in workplace.iterdir()}
 

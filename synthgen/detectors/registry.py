@@ -22,7 +22,7 @@ DETECTORS: dict[str, type[Detector]] = merged(
     {"padim": Padim, "patchcore": Patchcore, "simplenet": Simplenet},
     "synthgen.detectors",
     Detector,
-    lambda detector: detector.method,
+    lambda detector: getattr(detector, "method", "nothing"),
 )
 
 

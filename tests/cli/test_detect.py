@@ -11,7 +11,7 @@ import torch
 
 from synthgen.detectors import registry
 from synthgen.evaluation.report import Report
-from tests.cli.test_cli import Result, Run, run
+from tests.cli.helpers import Result, Run
 from tests.evaluation.sets import (
     IMAGE_AUROC,
     PATCH,
@@ -22,8 +22,6 @@ from tests.evaluation.sets import (
     picture,
     save,
 )
-
-__all__ = ["run"]
 
 SMALL = ("--weights", "random", "--device", "cpu", "--set", "image_size=32")
 

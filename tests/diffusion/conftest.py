@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.cli.main import main
-from tests.cli.test_cli import run
+from tests.cli.conftest import run
 from tests.diffusion.training.trainings import (
     arguments,
     forget_accelerator,

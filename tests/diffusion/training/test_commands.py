@@ -9,7 +9,7 @@ import torch
 
 from synthgen.diffusion.model_files import is_model
 from synthgen.diffusion.training.directory import TrainingDirectory
-from tests.cli.test_cli import Result, Run
+from tests.cli.helpers import Result, Run
 from tests.diffusion.training.trainings import write_pictures
 from tests.permissions import locked
 

@@ -20,7 +20,7 @@ from synthgen.diffusion.training.network import new_network
 from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.diffusion.training.trainer import Trainer, Update
 from synthgen.streams import Stream
-from tests.cli.test_cli import Run
+from tests.cli.helpers import Run
 from tests.diffusion.training import killed
 from tests.diffusion.training.trainings import (
     SIDE,

@@ -8,7 +8,7 @@ import torch
 from diffusers import UNet2DModel
 
 from synthgen.diffusion.training.settings import TrainingSettings
-from tests.cli.test_cli import Run
+from tests.cli.helpers import Run
 from tests.diffusion.training.trainings import arguments, images, trainer
 
 pytestmark = pytest.mark.usefixtures("small_presets")

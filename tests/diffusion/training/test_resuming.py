@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from synthgen.diffusion.model_files import read_facts
-from tests.cli.test_cli import HEARS_CTRL_C, Result, Run
+from tests.cli.helpers import HEARS_CTRL_C, Result, Run
 from tests.diffusion.training import killed
 from tests.diffusion.training.trainings import arguments, last_state, log
 
