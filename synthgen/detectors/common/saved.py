@@ -51,7 +51,8 @@ def write_detector(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         remove_leftovers(directory)
-        (directory / RECORD).unlink(missing_ok=True)
+        for name in (RECORD, BACKBONE):
+            (directory / name).unlink(missing_ok=True)
         for name, content in files.items():
             write_whole(directory / name, content)
     except OSError as error:

@@ -5,10 +5,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
 
+from synthgen.detectors.base import DetectorSettings
 from synthgen.detectors.registry import load_detector, save_detector
 from synthgen.errors import InputError, RunError
+from tests.detectors.images import SIZE, Images, no_progress, normal_images
 from tests.detectors.methods import fitted, message
+from tests.detectors.pixel_statistics import PixelStatistics
 
 
 def test_a_detector_is_saved_over_another(tmp_path: Path) -> None:
@@ -17,6 +21,10 @@ def test_a_detector_is_saved_over_another(tmp_path: Path) -> None:
     save_detector(patchcore, tmp_path)
     save_detector(patchcore, tmp_path)
     assert load_detector(tmp_path, "cpu").method == "patchcore"
+    without_backbone = PixelStatistics(DetectorSettings(image_size=SIZE), torch.device("cpu"))
+    without_backbone.fit(Images(normal_images(2)), 0, no_progress)
+    save_detector(without_backbone, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["detector.json", "detector.safetensors"]
 
 
 def test_an_interrupted_save_leaves_no_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
