@@ -291,9 +291,9 @@ def test_samples_of_images_that_are_fitted_on_are_not_judged(tmp_path: Path) -> 
     assert not {image.normal_sha256 for image in test_set.images} & set(
         NormalPictures(opened(of_all).normals("waves"), 64).sha256s
     )
-    of_fit = make_shards(tmp_path / "fit", 8, "fit")
+    of_train = make_shards(tmp_path / "train", 8, "train")
     with pytest.raises(InputError, match=r"no sample is of a held-out image.*--set split=held-out"):
-        opened(of_fit).categories()
+        opened(of_train).categories()
 
 
 def test_shards_without_pairs_and_with_damaged_facts(judging_shards: Path, tmp_path: Path) -> None:

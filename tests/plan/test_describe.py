@@ -29,7 +29,7 @@ def plan(rejected: int = 0, **change: str) -> Plan:
             path=f"{number}.png",
             sha256=f"{number:064}",
             category="nut" if number < 7 else "rug",
-            split="held-out" if number % 5 == 0 else "fit",
+            split="held-out" if number % 5 == 0 else "train",
         )
         for number in range(10)
     ]
@@ -50,7 +50,7 @@ def plan(rejected: int = 0, **change: str) -> Plan:
 def test_every_subject_is_told() -> None:
     assert describe(plan(rejected=1), 123_456.0).splitlines() == [
         "recipe       bottle-mixed, seed 7, fingerprint abababababab",
-        "images       10 normal: 8 fit, 2 held out; the fit ones are used",
+        "images       10 normal: 8 for training, 2 held out; those for training are used",
         "rejected     bad0.png: truncated",
         "size         320 x 256 (width x height), colour, resize",
         "categories   nut: 7",

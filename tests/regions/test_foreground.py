@@ -134,18 +134,18 @@ def test_thin_parts_are_not_opened_away() -> None:
 @pytest.mark.parametrize("slope", [0, 80])
 def test_product_that_fills_the_frame(slope: float) -> None:
     images = [drawn(np.ones((256, 256), bool), index, slope=slope) for index in range(4)]
-    assert decide(images).kind == "texture"
+    assert decide(images).product_type == "texture"
 
 
 @pytest.mark.parametrize("file", ["brick.png", "grass.png", "gravel.png", "ihc.png"])
 def test_built_in_textures(file: str) -> None:
-    assert decide([built_in(file)]).kind == "texture"
-    assert decide(quarters(built_in(file, None))).kind == "texture"
+    assert decide([built_in(file)]).product_type == "texture"
+    assert decide(quarters(built_in(file, None))).product_type == "texture"
 
 
 @pytest.mark.parametrize("file", ["moon.png", "rocket.jpg", "hubble_deep_field.jpg"])
 def test_spots_without_a_sharp_outline_are_no_product(file: str) -> None:
-    assert decide([built_in(file)]).kind == "texture"
+    assert decide([built_in(file)]).product_type == "texture"
 
 
 def test_patterns_are_textures() -> None:
@@ -155,7 +155,7 @@ def test_patterns_are_textures() -> None:
     for x, y in generator.integers(0, 256, (60, 2)):
         cv2.circle(spots, (int(x), int(y)), 9, 1, -1)
     for mask in (columns % 32 < 16, (columns // 32 + rows // 32) % 2 == 0, spots > 0):
-        assert decide([drawn(mask, 0)]).kind == "texture"
+        assert decide([drawn(mask, 0)]).product_type == "texture"
 
 
 @pytest.mark.parametrize("name", ["coins", "coffee", "cell"])
@@ -202,7 +202,7 @@ def test_bottles_lie_inside_their_circles(data: Path) -> None:
 @pytest.mark.needs_data
 @pytest.mark.parametrize("size", [None, (256, 256)])
 def test_magnetic_tiles_are_textures(data: Path, size: tuple[int, int] | None) -> None:
-    assert decide(tiles(data, size)).kind == "texture"
+    assert decide(tiles(data, size)).product_type == "texture"
 
 
 @pytest.mark.slow
@@ -211,7 +211,7 @@ def test_describable_textures_are_textures(data: Path) -> None:
     for folder in sorted((data / "data/dtd/images").iterdir()):
         images = [read(path) for path in sorted(folder.iterdir())[:5]]
         images = [image if image.shape[2] == 3 else np.repeat(image, 3, axis=2) for image in images]
-        assert decide(images).kind == "texture", folder.name
+        assert decide(images).product_type == "texture", folder.name
 
 
 def test_lengths_scale_with_the_image() -> None:
@@ -354,7 +354,7 @@ def test_resolve_the_other_choices() -> None:
     assert resolve("auto", "x", [image]) == decide([image])
     assert apply(resolve("all", "x", [image]), image).all()
     assert resolve(own, "x", []).segmentation == own
-    assert resolve(MaskFolder(masks="masks"), "x", []).kind == "object"
+    assert resolve(MaskFolder(masks="masks"), "x", []).product_type == "object"
 
 
 def test_masks_are_paired_by_path_then_by_name(tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def test_a_mark_without_the_places_is_told(
 ) -> None:
     change_mark(directory, 4, change)
     assert told(InputError, lambda: open_bank(directory)) == (
-        f"the bank {directory}: the mark of 000004.tar does not tell where its samples and their png images "
+        f"the bank {directory}: the mark of 000004.tar does not say where its samples and their png images "
         "are; delete it and generate the shard again"
     )
 

@@ -102,7 +102,7 @@ def test_every_fact_is_explained(card: str) -> None:
     schema = card.split("## Facts")[1].split("\n## ", maxsplit=1)[0]
     assert re.findall(r"^\| `(\w+)` \|", schema, flags=re.MULTILINE) == list(Facts.model_fields)
     assert "| `box` | list of integers |" in schema
-    assert "| `split` | string: `fit`, `held-out` |" in schema
+    assert "| `split` | string: `train`, `held-out` |" in schema
     assert "| `area` | number | Share of the image that the mask covers, 0–1. |" in schema
 
 

@@ -124,7 +124,7 @@ def test_other_images_are_equally_likely() -> None:
 def test_a_category_of_one_image_takes_its_own() -> None:
     alone = place("RGB texture 48x96")[0]
     library = MemoryLibrary({alone.sha256: alone})
-    scene = Scene(alone.sha256, alone.category, alone.kind, alone.image, alone.foreground, library)
+    scene = Scene(alone.sha256, alone.category, alone.product_type, alone.image, alone.foreground, library)
     params = CutPaste(patch_from="other").draw(stream(0), scene)
     assert params.patch_sha256 == alone.sha256
     assert len(list(CutPaste.make([scene], [params], "cpu"))) == 1
