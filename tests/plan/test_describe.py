@@ -52,7 +52,7 @@ def test_every_subject_is_told() -> None:
         "recipe       bottle-mixed, seed 7, fingerprint abababababab",
         "images       10 normal: 8 for training, 2 held out; those for training are used",
         "rejected     bad0.png: truncated",
-        "size         320 x 256 (width x height), colour, resize",
+        "size         320 x 256 (width x height), colour, whole",
         "categories   nut: 7",
         "             rug: 3",
         "foreground   nut: object: dark on bright",
