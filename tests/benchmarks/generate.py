@@ -181,9 +181,9 @@ def timed_samples(source: str | None, method: str, count: int = 1000) -> float:
 def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[float, float, float]:
     """Seconds a sample of a whole shard: in all, in synthesis, in encoding images and masks."""
     from synthgen.engines.worker import make_shard
-    from synthgen.pipeline import pipeline as pipeline_module
     from synthgen.shards import encode as encode_module
     from synthgen.storage.output import OutputDirectory
+    from synthgen.synthesizers import base as synthesizer_module
     from synthgen.synthesizers.registry import SYNTHESIZERS
 
     made, clock, kind = pipeline(source, method, count), Clock(), SYNTHESIZERS[method]
@@ -193,7 +193,7 @@ def timed_parts(source: str | None, method: str, count: int = 1000) -> tuple[flo
     parts = (
         (kind, "draw", clock.wrap("synthesis", kind.draw)),
         (kind, "make", staticmethod(clock.wrap("synthesis", lambda *given: list(make(*given))))),
-        (pipeline_module, "composite", clock.wrap("synthesis", pipeline_module.composite)),
+        (synthesizer_module, "composite", clock.wrap("synthesis", synthesizer_module.composite)),
         (encode_module, "encode_image", clock.wrap("encode", encode_module.encode_image)),
         (encode_module.png, "encode_mask", clock.wrap("encode", encode_module.png.encode_mask)),
     )
