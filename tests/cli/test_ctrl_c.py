@@ -53,7 +53,7 @@ def test_ctrl_c_while_the_workers_still_import_is_one_line(here: Path) -> None:
         time.sleep(0.005)
     time.sleep(0.3)  # the imports take more, on any machine
     os.killpg(stopped.pid, signal.SIGINT)
-    _, err = stopped.communicate(timeout=60)
+    _, err = stopped.communicate(timeout=30)
     assert stopped.returncode == 130
     assert "Traceback" not in err
     assert err.strip().splitlines()[-1] == "synthgen: stopped; run the same command again to go on"
