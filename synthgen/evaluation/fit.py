@@ -10,6 +10,7 @@ from synthgen.detectors.choice import DetectorChoice
 from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.progress import Stages, silent
+from synthgen.sources.base import Source
 
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
@@ -33,7 +34,7 @@ class FittedDetector:
 
 def fit_detector(
     method: str | DetectorChoice,
-    source: str | Path,
+    source: str | Path | Source,
     out: str | Path | None = None,
     *,
     categories: Sequence[str] | None = None,
@@ -42,14 +43,14 @@ def fit_detector(
 ) -> FittedDetector:
     """Fit a detector on normal images, and save it to the directory ``out``, if one is given.
 
-    ``source`` is a folder, URL or data set, ``builtin``, or a directory of shards, for the normal images of
-    its plan that no sample is judged by. ``seed`` decides everything random. Raises InputError for what
-    cannot be used, RunError where fitting or writing fails.
+    ``source`` is a folder, URL or data set, ``builtin``, a source, or a directory of shards, for the normal
+    images of its plan that no sample is judged by. ``seed`` decides everything random. Raises InputError for
+    what cannot be used, RunError where fitting or writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
     directory = None if out is None else _free_directory(str(out))
     detector = choice.make()
-    pictures = normal_pictures(str(source), categories)
+    pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories)
     normals = read_normals(pictures, detector, "normal images", progress)
     fit_on(detector, normals, seed, choice.method, progress)
     if directory:
@@ -90,7 +91,7 @@ def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str
         detector.fit(normals, seed, report)
 
 
-def normal_pictures(source: str, categories: Sequence[str] | None) -> "Pictures":
+def normal_pictures(source: str | Source, categories: Sequence[str] | None) -> "Pictures":
     """The normal images to fit on: all of a source, or those on the side ``fit`` of a plan of shards."""
     from synthgen.evaluation.labelled_shards import ShardDataset
     from synthgen.evaluation.test_set import Pictures
@@ -98,9 +99,9 @@ def normal_pictures(source: str, categories: Sequence[str] | None) -> "Pictures"
     from synthgen.sources.named import named_source
     from synthgen.storage.root import Root
 
-    if source != "builtin" and Root(source).is_file(PLAN_NAME):
+    if isinstance(source, str) and source != "builtin" and Root(source).is_file(PLAN_NAME):
         return ShardDataset(source).all_normals(categories)
-    found = named_source(source, categories)
+    found = named_source(source, categories) if isinstance(source, str) else source
     return Pictures(tuple(entry.path for entry in found.entries()), found.read)
 
 

@@ -14,11 +14,14 @@ SHARDS = ShardDataset.layout
 LABELLED = {name: source for name, source in SOURCES.items() if issubclass(source, LabelledSource)}
 
 
-def open_dataset(url: str, layout: str | None = None) -> LabelledDataset:
-    """The labelled data set at a path or URL; without ``layout`` (``shards``, or a source) it is recognised.
+def open_dataset(dataset: str | LabelledSource, layout: str | None = None) -> LabelledDataset:
+    """A labelled data set, or the one at a path or URL; ``layout`` (``shards``, or a source) is recognised.
 
     Raises InputError where nothing is there, or nothing with labels.
     """
+    if isinstance(dataset, LabelledSource):
+        return SourceDataset(dataset)
+    url = dataset
     layouts = [*LABELLED, SHARDS]
     if layout is not None and layout not in layouts:
         raise InputError(
@@ -33,7 +36,11 @@ def open_dataset(url: str, layout: str | None = None) -> LabelledDataset:
             f"{url} has no {places} and no {PLAN_NAME}; give the root of a data set with labels "
             f"({', '.join(LABELLED)}) or a directory of shards"
         )
-    return ShardDataset(url) if layout == SHARDS else SourceDataset(LABELLED[layout], url)
+    return (
+        ShardDataset(url)
+        if layout == SHARDS
+        else SourceDataset(LABELLED[layout].model_validate({"path": url}))
+    )
 
 
 def _recognised(root: Root) -> str | None:
@@ -45,15 +52,14 @@ def _recognised(root: Root) -> str | None:
 class SourceDataset(LabelledDataset):
     """A source with labels: its normal images to fit on, its test images to judge by."""
 
-    def __init__(self, kind: type[LabelledSource], url: str) -> None:
-        self._kind, self._url = kind, url
-        self._source = kind.model_validate({"path": url})
-        self.layout = self._source.kind
+    def __init__(self, source: LabelledSource) -> None:
+        self._source = source
+        self.layout = source.kind
 
     @property
     def name(self) -> str:
         """The folder's name."""
-        return Root(self._url).name
+        return Root(self._source.path).name
 
     def categories(self) -> Collection[str]:
         """The categories with test images. Raises InputError where there is none."""
@@ -61,8 +67,8 @@ class SourceDataset(LabelledDataset):
 
     def normals(self, category: str) -> Pictures:
         """All training-normal images of a category, as published results use them."""
-        own = self._kind.model_validate({"path": self._url, "categories": [category]})
-        return Pictures(tuple(entry.path for entry in own.entries()), own.read)
+        own = self._source.model_copy(update={"categories": [category]})
+        return Pictures(tuple(entry.path for entry in own.fit_entries()), own.read)
 
     def test_set(self, category: str) -> TestSet:
         """The test images of a category. Raises InputError where masks and images do not belong together."""

@@ -13,6 +13,7 @@ from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.images import png
 from synthgen.images.decode import decode
+from synthgen.images.own import marked
 from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.pipeline.file_index import FileIndex
@@ -62,7 +63,7 @@ class Replay:
         directory.create()
         with explained(directory.url):
             for name, pixels in (("png", self.image), ("mask.png", self.mask), ("normal.png", self.normal)):
-                directory.write(f"{self.facts.key}.{name}", png.encode(pixels))
+                directory.write(f"{self.facts.key}.{name}", marked(png.encode(pixels)))
 
     def line(self) -> str:
         """What came of it, in one line."""

@@ -26,13 +26,14 @@ MOST_LOOKED_AT = 300
 MOST_NATIVE_SIDE = 512
 
 
-def write_recipe(folder: str, out: Path) -> Recipe:
+def write_recipe(folder: str, out: Path, source: Source | None = None) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
-    Raises InputError where there is no usable image, or ``out`` exists or cannot be written.
+    ``source`` is what lies in the folder, where it is not to be recognised. Raises InputError where there is
+    no usable image, or ``out`` exists or cannot be written.
     """
     _require_free(out)
-    source = source_for(folder)
+    source = source or source_for(folder)
     entries = source.entries()
     look = _look(source, entries)
     if not look.sizes:

@@ -7,7 +7,9 @@ from pydantic import AfterValidator, Field
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Entry, Source
-from synthgen.storage.root import LOOKED_FOR, Root
+from synthgen.sources.guard import require_good_products
+from synthgen.sources.tree import glob_matcher
+from synthgen.storage.root import LOOKED_FOR, Root, is_image
 
 
 def _valid_glob(pattern: str) -> str:
@@ -23,21 +25,35 @@ class FolderSource(Source):
     kind: Literal["folder"] = "folder"
     path: Annotated[str, Field(min_length=1)]
     """Path or URL of the folder."""
-    pattern: Annotated[str, Field(min_length=1), AfterValidator(_valid_glob)] = "**/*"
-    """Glob that an image's path below the folder must match; ``**`` stands for any folders."""
+    pattern: Annotated[str, Field(min_length=1), AfterValidator(_valid_glob)] | None = None
+    """Glob that a good product's path below the folder must match; ``**`` stands for any folders.
+
+    Left out, all pictures are taken, and names that speak of defects, masks or tests are refused.
+    """
+
+    @property
+    def chosen_by_hand(self) -> bool:
+        """Whether there is a pattern."""
+        return self.pattern is not None
 
     def entries(self) -> Sequence[Entry]:
-        """List every file with an image's suffix that matches, whatever its content, sorted by path."""
-        import re
+        """List every file with an image's suffix that matches, sorted by path.
 
-        from fsspec.utils import glob_translate
-
+        Without a pattern, raises InputError where names or files beside the pictures say that
+        some may show defects or be masks; pictures that synthgen drew are left out then.
+        """
         root = Root(self.path)
         root.require_folder()
-        matches = re.compile(glob_translate(self.pattern)).match
-        paths = [path for path in root.images() if matches(path)]
+        files = root.below()
+        images = [path for path in files if is_image(path)]
+        if self.pattern is None:
+            paths = require_good_products(root, files, images)
+        else:
+            matches = glob_matcher(self.pattern)
+            paths = [path for path in images if matches(path)]
         if not paths:
-            raise InputError(f"{self.path} has no image that matches {self.pattern!r}; {LOOKED_FOR}")
+            wanted = f" that matches {self.pattern!r}" if self.pattern else ""
+            raise InputError(f"{self.path} has no image{wanted}; {LOOKED_FOR}")
         return [Entry(path, root.name) for path in paths]
 
     def read(self, path: str) -> bytes:

@@ -8,11 +8,14 @@ from typing import Literal
 
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.own import is_marked
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation, Resize
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import Entry, Source
+from synthgen.sources.content import OURS, looks_like_a_mask, require_no_mask
 from synthgen.sources.records import NormalImage, RejectedFile
+from synthgen.sources.split import held_out_hashes
 
 Size = tuple[int, int] | Literal["native"]
 """Height and width, or the size that all images have."""
@@ -30,6 +33,7 @@ class Look:
     width: int
     grey: bool
     depth16: tuple[int, int] | None
+    mask_like: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def survey(
     where one cannot and ``on_bad_image`` is ``fail``, or where sizes do not fit together.
     """
     looks, rejected = look_at_all(source, on_bad_image, progress)
+    if not source.chosen_by_hand:
+        require_no_mask([look.path for look in looks if look.mask_like])
     for reasons in (_too_small(looks, size, resize), _of_another_category(looks)):
         looks, rejected = _leave_out(on_bad_image, looks, rejected, reasons)
     if not looks:
@@ -79,7 +85,7 @@ def look_at_all(
         for number, found in enumerate(_in_order(threads, source, entries), 1):
             if isinstance(found, Look):
                 looks.append(found)
-            elif on_bad_image == "fail":
+            elif on_bad_image == "fail" and found.reason != OURS:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise InputError(
                     f"{found.path}: {found.reason}; repair or remove it, or set on_bad_image: skip"
@@ -102,6 +108,8 @@ def _in_order(
 def _look(source: Source, entry: Entry) -> Look | RejectedFile:
     try:
         data = source.read(entry.path)
+        if is_marked(data):
+            return RejectedFile(path=entry.path, reason=OURS)
         pixels = decode(data)
     except UnusableImage as error:
         return RejectedFile(path=entry.path, reason=str(error))
@@ -109,7 +117,9 @@ def _look(source: Source, entry: Entry) -> Look | RejectedFile:
         return RejectedFile(path=entry.path, reason=str(error))
     deep = (int(pixels.min()), int(pixels.max())) if pixels.dtype.itemsize == 2 else None
     height, width = pixels.shape[:2]
-    return Look(entry.path, entry.category, sha256(data).hexdigest(), height, width, is_grey(pixels), deep)
+    digest = sha256(data).hexdigest()
+    grey, mask_like = is_grey(pixels), looks_like_a_mask(pixels)
+    return Look(entry.path, entry.category, digest, height, width, grey, deep, mask_like)
 
 
 def _leave_out(
@@ -179,8 +189,7 @@ def _split(looks: list[Look], held_out: float) -> list[NormalImage]:
     """Hold out, in each category, the images with the smallest hashes: fixed, whatever the files' names."""
     held: set[str] = set()
     for category in {look.category for look in looks}:
-        hashes = sorted({look.sha256 for look in looks if look.category == category})
-        held.update(hashes[: int(held_out * len(hashes))])
+        held |= held_out_hashes({look.sha256 for look in looks if look.category == category}, held_out)
 
     def side(look: Look) -> Literal["train", "held-out"]:
         return "held-out" if look.sha256 in held else "train"

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import IO, Any, cast
@@ -36,6 +37,22 @@ class Root:
         """The last part of the path as a category's name: letters, digits, "_" and "-"."""
         name = normpath(self._path or "/").rpartition("/")[2]
         return re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "images"
+
+    def part(self, level: int) -> str:
+        """The name of the folder itself (1), of that around it (2), and so on; empty where there is none."""
+        parts = normpath(self._path or "/").split("/")
+        return parts[-level] if level <= len(parts) else ""
+
+    def above(self, level: int) -> "Root | None":
+        """The folder so many levels above; None where there is none."""
+        parent = normpath(self._path or "/")
+        for _ in range(level):
+            parent = parent.rpartition("/")[0]
+        if not parent:
+            return None
+        above = copy(self)
+        above._path = parent
+        return above
 
     def is_folder(self, path: str = "") -> bool:
         """Whether there is a folder at ``path``."""
@@ -78,6 +95,11 @@ class Root:
         """The paths of all files with an image's suffix below ``folder``, sorted, without hidden ones."""
         with self._explained():
             return sorted(path for path in self._walk(folder) if is_image(path))
+
+    def below(self) -> list[str]:
+        """The paths of all files below the root, sorted, without hidden ones."""
+        with self._explained():
+            return sorted(self._walk(""))
 
     def glob(self, pattern: str) -> list[str]:
         """The paths that match a glob below the root, sorted."""
