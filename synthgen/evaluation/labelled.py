@@ -46,7 +46,9 @@ def open_dataset(dataset: str | LabelledSource, layout: str | None = None) -> La
 def _recognised(root: Root) -> str | None:
     if root.is_file(PLAN_NAME):
         return SHARDS
-    return next((name for name, source in LABELLED.items() if source.has_tests_at(root)), None)
+    with_tests = [name for name, source in LABELLED.items() if source.has_tests_at(root)]
+    # A detector that was fitted elsewhere needs no images to fit on.
+    return next((name for name in with_tests if LABELLED[name].is_at(root)), next(iter(with_tests), None))
 
 
 class SourceDataset(LabelledDataset):

@@ -94,7 +94,8 @@ class CategorySource(LabelledSource):
         images = root.images(folder)
         for path in images:
             # A category that somebody named may be called anything.
-            if role := suspicion(path.removeprefix(f"{folder}/") if self.categories else path):
+            inside = path.removeprefix(f"{folder}/") if self.categories else path
+            if role := suspicion(inside, trust_file=True):
                 raise InputError(
                     f"{self.path} has {path} among its good products, and its name speaks of {role.value}; "
                     "choose categories, move it elsewhere, or name the good ones by --normal (in a recipe: "

@@ -52,10 +52,9 @@ class FoldersSource(LabelledSource):
 
     @classmethod
     def is_at(cls, root: Root) -> bool:
-        """Whether some picture lies in a folder that is called good, and in none of defects or masks."""
-        return any(
-            tree.called_normal(path) is not None and tree.called_mask(path) is None for path in root.images()
-        )
+        """Whether some picture lies in a folder that is called good, and in none of defects, masks or tests."""
+        pictures = (tree.picture_at(path, tree.called_normal, tree.called_mask) for path in root.images())
+        return any(picture.role is Role.NORMAL and not picture.is_test for picture in pictures)
 
     @classmethod
     def has_tests_at(cls, root: Root) -> bool:

@@ -39,10 +39,14 @@ def require_good_products(root: Root, files: Sequence[str], images: Sequence[str
     return [path for path in images if path not in ours]
 
 
-def suspicion(path: str) -> Role | None:
-    """What the first name on a path stands for that cannot be one of good products; None for no such name."""
+def suspicion(path: str, trust_file: bool = False) -> Role | None:
+    """What the first name on a path stands for that cannot be one of good products; None for no such name.
+
+    A file in a folder that is called good is trusted to show no defect, whatever it is called.
+    """
     *folders, name = path.split("/")
-    roles = [*map(folder_role, folders), file_role(PurePosixPath(name).stem)]
+    of_file = file_role(PurePosixPath(name).stem)
+    roles = [*map(folder_role, folders), Role.OTHER if trust_file and of_file is Role.DEFECT else of_file]
     return next((role for role in roles if role in (Role.MASK, Role.TEST, Role.DEFECT)), None)
 
 

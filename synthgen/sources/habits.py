@@ -38,9 +38,13 @@ def folder_role(name: str) -> Role:
 
 
 def file_role(stem: str) -> Role:
-    """What a file's name, without its suffix, says of the picture: that of a defect, a mask, or nothing."""
+    """What a file's name, without its suffix, says of the picture: that of a defect, a mask, or nothing.
+
+    Pictures of defects are numbered; ``broken`` alone is rather said of the file.
+    """
     role = _said_anywhere(stem, words(stem))
-    return role if role in (Role.MASK, Role.DEFECT) else Role.OTHER
+    is_numbered = any(character.isdigit() for character in stem)
+    return role if role is Role.MASK or (role is Role.DEFECT and is_numbered) else Role.OTHER
 
 
 def is_wholly(name: str, *roles: Role) -> bool:

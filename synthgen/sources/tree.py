@@ -75,9 +75,9 @@ def picture_at(path: str, normal: Depth, mask: Depth) -> Picture:
 
 
 def called_normal(path: str) -> int | None:
-    """The depth of the folder that is called good, unless a defect is named as well."""
-    roles, name = _roles(path)
-    return None if Role.NORMAL not in roles or Role.DEFECT in (*roles, name) else roles.index(Role.NORMAL)
+    """The depth of the folder that is called good, unless another one is called a defect."""
+    roles, _ = _roles(path)
+    return None if Role.NORMAL not in roles or Role.DEFECT in roles else roles.index(Role.NORMAL)
 
 
 def called_mask(path: str) -> int | None:

@@ -230,7 +230,7 @@ def test_our_own_pictures_are_left_out_whatever_they_are_called(tmp_path: Path) 
     for number in range(3):
         save(tmp_path / f"set/{number}.png", picture(number))
     ours = marked(png.encode(picture(7)))
-    for name in ("sheet.png", "replay/0.mask.png", "report/bottle/crack.png"):
+    for name in ("sheet.png", "replay/0.mask.png", "report/bottle/crack-01.png"):
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_bytes(ours)
     found = survey(FolderSource(path=str(tmp_path / "set")), "native", "whole", "fail")
