@@ -166,7 +166,7 @@ def _lossy_format(image: "ImageFile", data: bytes) -> str | None:
     if image.format == "TIFF":
         inner = [_TIFF_LOSSY[tag] for tag in _tiff_tag(image, _TIFF_COMPRESSION) if tag in _TIFF_LOSSY]
         return f"TIFF with {inner[0]} inside" if inner else None
-    return "JPEG" if image.format in ("JPEG", "MPO") else None
+    return "JPEG" if image.format == "JPEG" else None
 
 
 def _is_lossy_webp(data: bytes) -> bool:

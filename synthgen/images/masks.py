@@ -25,8 +25,6 @@ CLASSES = 64
 MOST_STEPS, MOST_GRADED_STEPS = 1 / 8, 1 / 64
 """Share of neighbours inside, without the edges, that differ: between classes, and where there are more
 levels than classes."""
-MOST_NOISE = 1 / 20
-"""Such neighbours, edges included, as a share of the image, where they are the most of those inside."""
 FAINT, FULL = 1 / 16, 15 / 16
 """Shares of the largest level: JPEG changes 0 to levels up to one, and white to levels above the other."""
 MOST_RINGING = 0.72
@@ -106,7 +104,7 @@ def _require_areas(levels: Levels, one_colour: bool) -> None:
 def _require_sharp(levels: Levels, inside: Pixels, values: list[int]) -> None:
     """Refuse a mask that was a JPEG once, which surrounds edges with levels near 0 and near the largest."""
     largest = values[-1]
-    strong, full = levels > FAINT * largest, levels > FULL * largest
+    strong, full = levels > int(FAINT * largest), levels > int(FULL * largest)
     faint = inside > strong
     nearly_white = full & (levels < largest)
     between = np.count_nonzero(inside) - np.count_nonzero(levels == largest)
@@ -127,16 +125,24 @@ def _require_few_values(levels: Levels, inside: Pixels, values: list[int]) -> No
     edge = max(EDGE, round(EDGE_SHARE * min(levels.shape)))
     reach = np.ones((2 * edge + 1, 2 * edge + 1), np.uint8)
     away = np.asarray(cv2.erode(inside, reach, borderType=cv2.BORDER_CONSTANT, borderValue=1), np.uint8)
-    pairs, steps = _neighbours(levels, inside)
-    pairs_away, steps_away = _neighbours(levels, away)
-    noisy = 2 * steps > pairs and steps > MOST_NOISE * levels.size
+    pairs, steps = _neighbours(levels, away)
     most = MOST_STEPS if len(_values(levels, away)) <= CLASSES else MOST_GRADED_STEPS
-    if noisy or steps_away > most * pairs_away:
+    if steps > most * pairs or _is_noise(levels, inside):
         raise UnusableImage(
             f"the mask has {len(values)} values that change from pixel to pixel, as a photograph or a "
             "probability map has; 0 outside and one value, or class numbers, inside are expected: threshold "
             "it, or give the mask if this is a picture"
         )
+
+
+def _is_noise(levels: Levels, inside: Pixels) -> bool:
+    """Whether pixels of 0 are strewn among others that mostly differ, as in a dark photograph."""
+    pairs, steps = _neighbours(levels, inside)
+    if 2 * steps <= pairs:
+        return False
+    ground = 1 - inside
+    solid = cv2.erode(ground, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    return bool(2 * np.count_nonzero(solid) < np.count_nonzero(ground))
 
 
 def _require_agreement(mask: Mask, stored: Stored) -> None:

@@ -42,9 +42,6 @@ def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:
 def read_foreground(data: bytes, name: str) -> Mask:
     """Where a mask marks the product, (H, W). Raises InputError, with the mask's name, where it is none."""
     try:
-        mask = read_mask(data)
+        return read_mask(data)
     except UnusableImage as error:
         raise InputError(f"foreground: the mask {name} cannot be used: {error}") from error
-    if not mask.any():
-        raise InputError(f"foreground: the mask {name} is 0 everywhere; the product is expected above 0")
-    return mask
