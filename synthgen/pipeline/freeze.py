@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
@@ -16,7 +16,7 @@ from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
-from synthgen.regions.mask_folder import pair_masks
+from synthgen.regions.mask_folder import pair_masks, read_foreground
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
 from synthgen.sources.survey import Look, OnBadImage, look_at_all, survey
@@ -105,9 +105,9 @@ def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> li
         path = paths[image.path]
         try:
             data = root.read(path)
-            height, width = decode(data).shape[:2]
-        except (UnusableImage, OSError) as error:
-            raise InputError(f"foreground: the mask {path} cannot be used: {error}") from error
+        except OSError as error:
+            raise InputError(f"foreground: {error}") from error
+        height, width = read_foreground(data, path).shape
         if (height, width) != (look.height, look.width):
             raise InputError(
                 f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "

@@ -32,7 +32,7 @@ class PublishedForeground(FrozenModel):
 
 
 class MaskFolder(FrozenModel):
-    """The user's own masks: a folder with one mask for each image, product white, background black."""
+    """The user's own masks: a folder with one mask for each image, the product above 0, the background 0."""
 
     masks: Annotated[str, Field(min_length=1)]
     """Path or URL of the folder."""
