@@ -1,6 +1,6 @@
 """freeze(recipe) → plan: look at the world once, pin what was found, and record what cannot be used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +12,7 @@ from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
+from synthgen.plan.image_order import by_category
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
@@ -50,14 +51,13 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
     Raises InputError where no image can be used,
     where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
     """
-    with progress("looking at the images", "images") as report:
-        ground = find_ground(recipe, report)
-    return freeze_on(ground, recipe, Pins())
+    return freeze_on(find_ground(recipe, progress), recipe, Pins())
 
 
-def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
+def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
     """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
-    found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress)
+    with progress("looking at the images", "images") as report:
+        found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, report)
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
         raise InputError(
@@ -66,10 +66,11 @@ def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
         )
     if isinstance(recipe.foreground, MaskFolder):
         images = _with_masks(recipe.foreground.masks, images, found.looks)
-    foreground = {
-        category: _decide(recipe, preparation, category, images)
-        for category in sorted({image.category for image in images})
-    }
+    with progress("finding the foreground", "rules") as report:
+        foreground = {
+            category: _decide(recipe, preparation, category, own, report)
+            for category, own in by_category(images)
+        }
     return Ground(preparation, images, found.rejected, foreground)
 
 
@@ -119,13 +120,11 @@ def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> li
 
 
 def _decide(
-    recipe: Recipe, preparation: Preparation, category: str, images: list[NormalImage]
+    recipe: Recipe, preparation: Preparation, category: str, own: Sequence[NormalImage], progress: Progress
 ) -> ForegroundRule:
-    own = [image for image in images if image.category == category]
     step = max(1, len(own) // DECISION_IMAGES)
-    return resolve(
-        recipe.foreground, category, list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES]))
-    )
+    some = list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES]))
+    return resolve(recipe.foreground, category, some, progress)
 
 
 def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalImage]) -> Iterator[Pixels]:

@@ -187,9 +187,12 @@ def _native_size(looks: list[Look]) -> tuple[int, int]:
 
 def _split(looks: list[Look], held_out: float) -> list[NormalImage]:
     """Hold out, in each category, the images with the smallest hashes: fixed, whatever the files' names."""
+    by_category: dict[str, set[str]] = {}
+    for look in looks:
+        by_category.setdefault(look.category, set()).add(look.sha256)
     held: set[str] = set()
-    for category in {look.category for look in looks}:
-        held |= held_out_hashes({look.sha256 for look in looks if look.category == category}, held_out)
+    for hashes in by_category.values():
+        held |= held_out_hashes(hashes, held_out)
 
     def side(look: Look) -> Literal["train", "held-out"]:
         return "held-out" if look.sha256 in held else "train"
