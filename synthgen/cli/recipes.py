@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.cli.arguments import Commands, command, path, positive
@@ -73,7 +72,7 @@ def init(options: Namespace) -> int:
     """Write a commented recipe for a folder."""
     from synthgen.recipe.first_recipe import write_recipe
 
-    recipe = write_recipe(options.folder, Path(options.out))
+    recipe = write_recipe(options.folder, options.out)
     print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
     print(f"  synthgen preview {options.out} --out sheet.png")
     print(f"  synthgen generate {options.out} --out {recipe.name}-shards")

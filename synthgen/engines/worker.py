@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import torch_device
 from synthgen.runtime.memory import out_of_memory
-from synthgen.runtime.processes import one_thread
+from synthgen.runtime.processes import follow_parent, one_thread
 from synthgen.shards.mark import Mark
 from synthgen.shards.numbering import shard_indices
 from synthgen.shards.writer import write_shard
@@ -33,8 +32,7 @@ class Failure:
 
 def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], batch_size: int) -> None:
     """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
-    # Ctrl-C reaches the whole group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    follow_parent()
     one_thread()
     try:
         with explained(url):

@@ -19,20 +19,23 @@ from synthgen.regions.foreground import ForegroundRule, decide
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.sources.base import Entry, Source
 from synthgen.sources.recognise import source_for
+from synthgen.storage.place import local_path
 from synthgen.storage.root import Root
+from synthgen.storage.whole_file import write_new
 
 MOST_LOOKED_AT = 300
 """Images that are decoded for their size and colour, evenly spread over the source."""
 MOST_NATIVE_SIDE = 512
 
 
-def write_recipe(folder: str, out: Path) -> Recipe:
+def write_recipe(folder: str | Path, out: str | Path) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
     Raises InputError where there is no usable image, or ``out`` exists or cannot be written.
     """
-    _require_free(out)
-    source = source_for(folder)
+    path = local_path(out)
+    _require_free(path)
+    source = source_for(str(folder))
     entries = source.entries()
     look = _look(source, entries)
     if not look.sizes:
@@ -40,11 +43,10 @@ def write_recipe(folder: str, out: Path) -> Recipe:
         raise InputError(f"{folder} has no usable image; {path}: {reason}")
     size = suggested_size(look.sizes)
     rules = _foregrounds(source, entries, look, size)
-    text = recipe_text(_name(folder), source, look, size, rules)
+    text = recipe_text(_name(str(folder)), source, look, size, rules)
     recipe = parse_model(text, str(out), Recipe)
     try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_new(path, text.encode())
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     return recipe

@@ -10,6 +10,7 @@ from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import require_device
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sources.named import named_source
+from synthgen.storage.place import is_url, local_path
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -59,7 +60,7 @@ def train_diffusion(
     ``source`` is a folder or URL of normal images, or ``builtin``; the held-out ones stay unseen.
     ``init_from`` is a diffusers model to begin with, in place of random weights. ``observer`` is called by
     the main process alone. Raises InputError for what cannot be used, RunError where the training fails;
-    after Ctrl-C the state is saved, and KeyboardInterrupt is raised.
+    after Ctrl-C the state is saved, and KeyboardInterrupt is raised; after SIGTERM it is saved, too.
     """
     for package in ("diffusers", "accelerate"):
         require_package(package, "sdas", "training a diffusion model")
@@ -93,9 +94,9 @@ def train_diffusion(
 
 
 def _local(out: str) -> Path:
-    if "://" in out:
+    if is_url(out):
         raise InputError(f"{out}: is a URL; a model is trained into a directory of this machine")
-    return Path(out)
+    return local_path(out)
 
 
 def _accelerator(settings: TrainingSettings, device: str) -> "Accelerator":
