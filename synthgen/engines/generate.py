@@ -42,8 +42,9 @@ def generate(
     url = str(out)
     if url.startswith("memory:"):
         raise InputError(f"{url}: is seen by one process, and several write; give a directory or URL")
+    source = recipe.source if isinstance(recipe, Recipe) else recipe.recipe.source
+    require_apart(url, source.location, "the normal images")
     if isinstance(recipe, Recipe):
-        require_apart(url, recipe.source.location, "the normal images")
         start_importing(recipe)
         recipe = freeze(recipe, progress)
     directory = OutputDirectory(url)

@@ -43,17 +43,27 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
             # Samples make no cycles: what was imported need not be searched for them over and over.
             gc.freeze()
             while (shard := connection.recv()) is not None:
-                mark = make_shard(directory, pipeline, shard, lambda samples: connection.send(News(samples)))
-                connection.send(News(finished=mark))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+                mark = make_shard(
+                    directory, pipeline, shard, lambda samples: _send(connection, News(samples))
+                )
+                _send(connection, News(finished=mark))
+    except EOFError:
         sys.exit(1)
     except SynthgenError as error:
-        connection.send(Failure(type(error), str(error)))
+        _send(connection, Failure(type(error), str(error)))
     except Exception as error:
         if os.environ.get("SYNTHGEN_DEBUG"):
             traceback.print_exc()
         failure = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
-        connection.send(Failure(RunError, str(failure)))
+        _send(connection, Failure(RunError, str(failure)))
+
+
+def _send(connection: Connection, message: News | Failure) -> None:
+    """Report to the parent; where it is gone, so is this process, for there is nobody to tell."""
+    try:
+        connection.send(message)
+    except OSError:
+        os._exit(1)
 
 
 def make_shard(

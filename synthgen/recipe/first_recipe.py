@@ -33,8 +33,8 @@ def write_recipe(folder: str | Path, out: str | Path) -> Recipe:
 
     Raises InputError where there is no usable image, or ``out`` exists or cannot be written.
     """
-    path = local_path(out)
-    _require_free(path)
+    place = local_path(out)
+    _require_free(place)
     source = source_for(str(folder))
     entries = source.entries()
     look = _look(source, entries)
@@ -46,7 +46,7 @@ def write_recipe(folder: str | Path, out: str | Path) -> Recipe:
     text = recipe_text(_name(str(folder)), source, look, size, rules)
     recipe = parse_model(text, str(out), Recipe)
     try:
-        write_new(path, text.encode())
+        write_new(place, text.encode())
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     return recipe

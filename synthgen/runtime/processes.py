@@ -53,7 +53,7 @@ def give_sockets_room() -> None:
 
 
 def follow_parent() -> None:
-    """Of a worker: leave it to the parent what signals mean, and end when the parent does, however it ends."""
+    """Of a worker: leave signals to the parent, and end when the parent does, however that ends."""
     ignore()
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -43,12 +43,12 @@ def leave(stop: KeyboardInterrupt) -> NoReturn:
 
 @contextmanager
 def postponed() -> Iterator[Callable[[], bool]]:
-    """Let the signals wait for the end of the block, which can ask whether one came; a second Ctrl-C does not.
+    """Let signals wait for the end of the block, which can ask whether one came; a second Ctrl-C does not.
 
     In another thread than the main one, which no signal reaches, nothing changes.
     """
     came: list[int] = []
-    before = {number: signal.getsignal(number) for number in _heard()}
+    before = {int(number): signal.getsignal(number) for number in _heard()}
 
     def remember(number: int, _frame: FrameType | None) -> None:
         came.append(number)

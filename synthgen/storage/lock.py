@@ -1,4 +1,4 @@
-"""Keeping apart what writes into one directory: locks of the system, which end with the process that holds them."""
+"""Keeping apart what writes into one directory: locks of the system, which end with their process."""
 
 import fcntl
 import os

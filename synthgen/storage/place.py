@@ -1,4 +1,4 @@
-"""What a path or URL stands for: ``~`` is the home folder, and what has no ``://`` is a path of this machine."""
+"""What a path or URL stands for: ``~`` is the home folder, and what has no ``://`` is a path."""
 
 import os
 from pathlib import Path
@@ -33,17 +33,24 @@ def file_system(place: str) -> "tuple[AbstractFileSystem, str]":
     for scheme in LOCAL_SCHEMES:
         place = place.removeprefix(scheme)
     if is_url(place):
-        return url_to_fs(place)  # type: ignore[no-any-return]
+        return url_to_fs(place)
     # Absolute, because fsspec would take the beginnings of some names for schemes and home folders.
     return LocalFileSystem(), str(local_path(place).absolute())
 
 
-def require_apart(out: str, source: str | None, what: str) -> None:
-    """Raise InputError where an output is the very folder that ``what`` is read from."""
-    if source is not None and _resolved(out) == _resolved(source):
+def require_apart(out: str, source: str | None, what: str, *, all_below: bool = False) -> None:
+    """Raise InputError where an output is the very folder that ``what`` is read from.
+
+    With ``all_below`` also where it lies in it, for pictures that are written where all pictures are read.
+    """
+    if source is None:
+        return
+    there, place = _resolved(out), _resolved(source)
+    if there == place or (all_below and there.startswith(f"{place}/")):
+        where = "is" if there == place else "lies in"
         raise InputError(
-            f"{out}: is the folder of {what}, and what is written there would be taken for some of them; "
-            "choose another --out"
+            f"{out}: {where} the folder of {what}, and what is written there would be taken for a part of "
+            "them; choose another --out"
         )
 
 

@@ -9,8 +9,9 @@ from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import require_device
 from synthgen.runtime.progress import Stages, silent
+from synthgen.sources.folder import FolderSource
 from synthgen.sources.named import named_source
-from synthgen.storage.place import is_url, local_path
+from synthgen.storage.place import is_url, local_path, require_apart
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -72,13 +73,15 @@ def train_diffusion(
 
     settings = settings or TrainingSettings()
     require_device(device)
+    chosen = named_source(str(source), categories)
+    require_apart(str(out), chosen.location, "the normal images", all_below=isinstance(chosen, FolderSource))
     directory = TrainingDirectory(_local(str(out)))
     directory.require_usable()
     first_weights = find_first_weights(init_from) if init_from else None
     accelerator = _accelerator(settings, device)
     is_main = accelerator.is_main_process
     with (progress if is_main else silent)("reading", "images") as report:
-        images = read_images(named_source(str(source), categories), settings, report)
+        images = read_images(chosen, settings, report)
     trainer = Trainer(images, settings, accelerator, first_weights)
     training = Training(len(images.sha256s), images.rejected, steps, trainer.keeps_classes, is_main)
     if observer and is_main:
