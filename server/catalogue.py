@@ -1,7 +1,7 @@
 """The recipes that the service holds, each frozen once, and the models that requests may name."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,10 +61,12 @@ def models_of(settings: Settings) -> Catalogue:
     return catalogue
 
 
-def freeze_all(catalogue: Catalogue, settings: Settings) -> None:
-    """Freeze every recipe; one that cannot be is noted as unavailable, with the reason."""
+def freeze_all(catalogue: Catalogue, settings: Settings, is_stopping: Callable[[], bool]) -> None:
+    """Freeze every recipe, unless the service stops; one that cannot be is noted as unavailable, and why."""
     pins = Pins()
     for name, path in recipe_files(settings):
+        if is_stopping():
+            return
         recipe: Recipe | None = None
         try:
             recipe = load_recipe(path)

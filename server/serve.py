@@ -1,7 +1,7 @@
 """Running the application with uvicorn."""
 
+import signal
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -59,13 +59,16 @@ def config_of(app: FastAPI, settings: Settings, log: dict[str, Any] | None) -> u
 
 
 def run(settings: Settings) -> None:
-    """Serve until the process is stopped; what is under way is finished. Raises InputError, RunError."""
+    """Serve until a signal stops it, when what is under way is finished. Raises InputError, RunError."""
     config = config_of(create_app(settings), settings, log_config())
     try:
         # Bound before anything is started, so that a taken port is reported at once.
         listening = config.bind_socket()
-        with suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it; what was under way is finished by now
-            uvicorn.Server(config).run(sockets=[listening])
+        server = uvicorn.Server(config)
+        # uvicorn knows SIGINT and SIGTERM; a terminal that closes ends the service as SIGTERM does.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, lambda _, frame: server.handle_exit(signal.SIGTERM, frame))
+        server.run(sockets=[listening])
     except SystemExit as error:
         raise RunError(
             f"the service could not start on {settings.host}:{settings.port}; is the port taken, or the host "

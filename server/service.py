@@ -61,7 +61,9 @@ class Service:
                 name, bounds, self._process_starter(name), self.catalogue.plans, self.metrics
             )
             self.pools[name].start(count)
-        self._freezing = asyncio.create_task(asyncio.to_thread(freeze_all, self.catalogue, settings))
+        self._freezing = asyncio.create_task(
+            asyncio.to_thread(freeze_all, self.catalogue, settings, lambda: self._is_stopping)
+        )
 
     async def stop(self) -> None:
         """Finish what is under way, and end the processes."""

@@ -4,11 +4,14 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from synthgen.storage.place import local_path
 
 MIB = 2**20
 
+Place = Annotated[Path, AfterValidator(local_path)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -18,9 +21,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SYNTHGEN_", frozen=True, use_attribute_docstrings=True)
 
-    recipes: Path | None = None
+    recipes: Place | None = None
     """A folder of recipes to serve; those that come with synthgen where there is none."""
-    models: tuple[Path, ...] = ()
+    models: tuple[Place, ...] = ()
     """Directories of diffusion models that a request's recipe may name, by their last part."""
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -28,14 +31,14 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks and fields are computed; auto takes a GPU where there is one."""
-    api_key_file: Path | None = None
+    api_key_file: Place | None = None
     """A file with the key that every request must bring."""
     workers: Count | None = None
     """Processes that make samples; one for each core where it is not given. Diffusion has its own."""
     diffusion_workers: Count | None = None
     """Processes that run diffusion models; one for each GPU, or one, where it is not given."""
 
-    cache_dir: Path = Path(tempfile.gettempdir()) / "synthgen-shards"
+    cache_dir: Place = Path(tempfile.gettempdir()) / "synthgen-shards"
     """Where finished shards are kept."""
     cache_bytes: Annotated[int, Field(ge=0)] = 10 * 1024 * MIB
     """Most bytes of the shards that are kept; the longest unread go first."""

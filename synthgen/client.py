@@ -20,6 +20,7 @@ from synthgen.images.decode import decode
 from synthgen.images.masks import read_mask
 from synthgen.images.pixels import Pixels
 from synthgen.sample import Facts
+from synthgen.storage.place import local_path
 
 Image = bytes | str | Path | Pixels
 """An encoded image, the path of one, or its pixels (H, W), (H, W, 1) or (H, W, 3) uint8."""
@@ -128,7 +129,7 @@ def _error_of(url: str, error: urllib.error.HTTPError) -> InputError | RunError:
 def _encoded(image: Image) -> bytes:
     if isinstance(image, bytes):
         return image
-    return Path(image).read_bytes() if isinstance(image, str | Path) else png.encode(image)
+    return local_path(image).read_bytes() if isinstance(image, str | Path) else png.encode(image)
 
 
 def _form(fields: Mapping[str, str], images: Sequence[bytes]) -> tuple[bytes, str]:

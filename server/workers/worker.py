@@ -6,7 +6,6 @@ wait for the codecs, and on a CPU the codecs, which hold no lock of the interpre
 
 import gc
 import os
-import signal
 import sys
 import threading
 import time
@@ -26,7 +25,7 @@ from synthgen.engines.worker import worker_device
 from synthgen.errors import InputError, SynthgenError
 from synthgen.pipeline.pipeline import Draft, Pipeline, complete
 from synthgen.runtime.devices import torch_device
-from synthgen.runtime.processes import one_thread
+from synthgen.runtime.processes import follow_parent, one_thread
 
 NICENESS = 5
 """The HTTP process comes first: requests wait for it, and all that it does is short."""
@@ -68,9 +67,7 @@ class StagedBatch:
 
 def serve(connection: Connection, limits: Limits) -> None:
     """Do the batches that come, until nobody is there any more."""
-    # Whoever stops the service stops this process, when what is under way is done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    follow_parent()
     one_thread()
     os.nice(NICENESS)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -1,17 +1,21 @@
-"""Where `synthgen` and `python -m synthgen.cli` begin: Ctrl-C is known before anything is imported."""
-
-import sys
+"""Where `synthgen` and `python -m synthgen.cli` begin: signals are heard before anything is imported."""
 
 
 def main() -> None:
-    """Run `synthgen`; Ctrl-C is one line and exit code 130 from the first import on."""
+    """Run `synthgen`; Ctrl-C, SIGTERM and SIGHUP are one line and 128 + the signal's number, from the first
+    import on.
+    """
     try:
+        from synthgen.runtime.stopping import listen
+
+        listen()
         from synthgen.cli.main import main as run
 
         run()
-    except KeyboardInterrupt:
-        print("synthgen: stopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        from synthgen.runtime.stopping import leave
+
+        leave(stop)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.cli.arguments import Commands, add_categories, add_normal, command, path, positive
@@ -75,11 +74,12 @@ def _judged(options: Namespace) -> "DetectorChoice | str":
     """The method that the options describe, or the directory of a fitted detector, to which none applies."""
     from synthgen.detectors.registry import DETECTORS
     from synthgen.errors import InputError
+    from synthgen.storage.place import local_path
 
     if options.detector in DETECTORS:
         return chosen_detector(options.detector, options)
     for name in ("seeds", "backbone", "weights", "set"):
-        if getattr(options, name) and Path(options.detector).is_dir():
+        if getattr(options, name) and local_path(options.detector).is_dir():
             raise InputError(
                 f"--{name}: {options.detector} is fitted already; leave it out, or name a method"
             )

@@ -11,12 +11,11 @@ from typing import NoReturn
 from synthgen.cli import detect, evaluate, generate, recipes, sdas, serve, shards
 from synthgen.errors import RunError, SynthgenError
 
-STOPPED = 130
 READER_LEFT = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `synthgen`; exits with 0, 1 for a failed run, 2 for wrong usage or input, 130 after Ctrl-C.
+    """Run `synthgen`; exits with 0, 1 for a failed run, 2 for wrong usage or input.
 
     The code is 141, as that of other programs, where the reader of the output, such as `head`, left early.
     """
@@ -28,9 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = options.run(options)
         if sys.stdout:
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("synthgen: stopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(STOPPED)
     except BrokenPipeError:
         _discard_output()
         sys.exit(READER_LEFT)

@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.cli.arguments import Commands, add_normal, command, path, positive
@@ -80,7 +79,7 @@ def init(options: Namespace) -> int:
     from synthgen.recipe.first_recipe import write_recipe
 
     source = opened(options.folder, normal=options.normal)
-    recipe = write_recipe(options.folder, Path(options.out), source, bars)
+    recipe = write_recipe(options.folder, options.out, source, bars)
     print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
     print(f"  synthgen preview {options.out} --out sheet.png")
     print(f"  synthgen generate {options.out} --out {recipe.name}-shards")

@@ -66,9 +66,11 @@ def readers(options: Namespace) -> int:
     """Print code that reads a directory of shards."""
     from synthgen.shards.reader import finished_marks, open_directory, read_plan
     from synthgen.shards.reader_code import reader_code
+    from synthgen.storage.place import is_url, local_path
 
     plan = read_plan(open_directory(options.directory))
-    print(reader_code(finished_marks(options.directory), plan, options.directory.rstrip("/") + "/"))
+    directory = options.directory if is_url(options.directory) else str(local_path(options.directory))
+    print(reader_code(finished_marks(options.directory), plan, directory.rstrip("/") + "/"))
     return 0
 
 

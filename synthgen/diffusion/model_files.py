@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from synthgen.config.model import FrozenModel
 from synthgen.config.validation import first_fault
 from synthgen.errors import InputError, RunError
+from synthgen.storage.place import local_path
 
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler, UNet2DModel
@@ -65,7 +66,7 @@ class PinnedModel(FrozenModel):
 
 def model_directory(name: str) -> Path:
     """Where a model lies that a recipe names: ``builtin`` is installed with the package."""
-    return Path(__file__).parent / "builtin" if name == "builtin" else Path(name)
+    return Path(__file__).parent / "builtin" if name == "builtin" else local_path(name)
 
 
 def is_model(directory: Path) -> bool:

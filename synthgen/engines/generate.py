@@ -1,6 +1,7 @@
 """Writing the shards of a recipe, or what is missing of them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from synthgen.engines.base import Engine, News
@@ -12,6 +13,8 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import require_device
 from synthgen.runtime.progress import Stages, silent
+from synthgen.storage.output import OutputDirectory
+from synthgen.storage.place import require_apart
 
 Observer = Callable[[Run, News], None]
 """Called with the run and each piece of news of it, the first of them empty, before anything is made."""
@@ -39,13 +42,21 @@ def generate(
     url = str(out)
     if url.startswith("memory:"):
         raise InputError(f"{url}: is seen by one process, and several write; give a directory or URL")
+    source = recipe.source if isinstance(recipe, Recipe) else recipe.recipe.source
+    require_apart(url, source.location, "the normal images")
     if isinstance(recipe, Recipe):
         start_importing(recipe)
         recipe = freeze(recipe, progress)
-    run = open_run(recipe, url, shards)
-    if observer:
-        observer(run, News())
-    for news in run.make(engine or LocalEngine(workers, device)):
+    directory = OutputDirectory(url)
+    directory.create()
+    refusal = f"{url}: another run is making these shards; wait for its end, or choose another --out"
+    with directory.held(refusal, shards) as lock:
+        with lock.beginning():
+            run = open_run(recipe, url, shards)
         if observer:
-            observer(run, news)
+            observer(run, News())
+        with closing(run.make(engine or LocalEngine(workers, device))) as news:
+            for each in news:
+                if observer:
+                    observer(run, each)
     return run

@@ -14,6 +14,7 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import gpu_count
 from synthgen.runtime.processes import process_context
+from synthgen.runtime.stopping import postponed
 from synthgen.storage.output import OutputDirectory
 
 STOP_SECONDS = 10
@@ -37,8 +38,10 @@ class LocalEngine(Engine):
         """Make the shards; see ``Engine.run``."""
         waiting = list(reversed(shards))
         count = min(self._workers or _default_workers(plan.recipe, self._device), len(waiting))
-        workers = dict(self._start(plan, url, number) for number in range(count))
+        workers: dict[Connection, BaseProcess] = {}
         try:
+            for number in range(count):
+                self._start(plan, url, number, workers)
             for connection in workers:
                 connection.send(waiting.pop())
             while workers:
@@ -46,21 +49,23 @@ class LocalEngine(Engine):
                     assert isinstance(ready, Connection)
                     yield from self._news(ready, workers, waiting)
         finally:
-            for process in workers.values():
-                process.terminate()
-            for process in workers.values():
-                process.join(STOP_SECONDS)
-            OutputDirectory(url).remove_leftovers()
+            with postponed():
+                started = [process for process in workers.values() if process.pid]
+                for process in started:
+                    process.kill()
+                for process in started:
+                    process.join(STOP_SECONDS)
+                OutputDirectory(url).remove_leftovers()
 
-    def _start(self, plan: Plan, url: str, number: int) -> tuple[Connection, BaseProcess]:
+    def _start(self, plan: Plan, url: str, number: int, workers: dict[Connection, BaseProcess]) -> None:
         context = process_context(_needed(plan.recipe))
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_work, args=(theirs, plan, url, (self._device, number), self._batch_size), daemon=True
         )
+        workers[ours] = process  # before it starts: a stop in between must find it
         process.start()
         theirs.close()
-        return ours, process
 
     def _news(
         self, connection: Connection, workers: dict[Connection, BaseProcess], waiting: list[int]

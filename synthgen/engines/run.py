@@ -1,6 +1,6 @@
 """A run: a plan, a directory and an engine; resumes by reading marks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from synthgen.engines.base import Engine, News
@@ -48,7 +48,7 @@ class Run:
         """How many samples some shards have together."""
         return sum(len(shard_indices(self.plan, shard)) for shard in shards)
 
-    def make(self, engine: Engine) -> Iterator[News]:
+    def make(self, engine: Engine) -> Generator[News]:
         """Make what is missing. Raises RunError where more than 1 % of the samples are rejected."""
         missing = self.missing
         if missing:

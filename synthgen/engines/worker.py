@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import torch_device
 from synthgen.runtime.memory import out_of_memory
-from synthgen.runtime.processes import one_thread
+from synthgen.runtime.processes import follow_parent, one_thread
 from synthgen.shards.mark import Mark
 from synthgen.shards.numbering import shard_indices
 from synthgen.shards.writer import write_shard
@@ -33,8 +32,7 @@ class Failure:
 
 def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], batch_size: int) -> None:
     """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
-    # Ctrl-C reaches the whole group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    follow_parent()
     one_thread()
     try:
         with explained(url):
@@ -45,17 +43,27 @@ def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], b
             # Samples make no cycles: what was imported need not be searched for them over and over.
             gc.freeze()
             while (shard := connection.recv()) is not None:
-                mark = make_shard(directory, pipeline, shard, lambda samples: connection.send(News(samples)))
-                connection.send(News(finished=mark))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+                mark = make_shard(
+                    directory, pipeline, shard, lambda samples: _send(connection, News(samples))
+                )
+                _send(connection, News(finished=mark))
+    except EOFError:
         sys.exit(1)
     except SynthgenError as error:
-        connection.send(Failure(type(error), str(error)))
+        _send(connection, Failure(type(error), str(error)))
     except Exception as error:
         if os.environ.get("SYNTHGEN_DEBUG"):
             traceback.print_exc()
         failure = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
-        connection.send(Failure(RunError, str(failure)))
+        _send(connection, Failure(RunError, str(failure)))
+
+
+def _send(connection: Connection, message: News | Failure) -> None:
+    """Report to the parent; where it is gone, so is this process, for there is nobody to tell."""
+    try:
+        connection.send(message)
+    except OSError:
+        os._exit(1)
 
 
 def make_shard(

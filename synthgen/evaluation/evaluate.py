@@ -1,6 +1,7 @@
 """Measuring a detector on a data set with labels: a method, fitted with several seeds, or a fitted one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from synthgen.runtime.versions import versions
 from synthgen.sources.base import LabelledSource
 from synthgen.sources.records import RejectedFile
 from synthgen.storage.output import OutputDirectory
+from synthgen.storage.place import local_path, require_apart
 from synthgen.storage.root import chosen
 
 if TYPE_CHECKING:
@@ -45,19 +47,27 @@ def evaluate(
     not to be recognised. Raises InputError for what cannot be used, before anything is fitted.
     """
     judged = _Judged.of(detector, seeds, device)
-    found = open_dataset(dataset if isinstance(dataset, LabelledSource) else str(dataset), layout)
-    place = dataset.path if isinstance(dataset, LabelledSource) else str(dataset)
+    place = str(dataset.path if isinstance(dataset, LabelledSource) else dataset)
+    found = open_dataset(dataset if isinstance(dataset, LabelledSource) else place, layout)
     names = chosen(categories, found.categories(), place)
-    directory = None if out is None else OutputDirectory(str(out))
-    if directory:
-        directory.create()
-    evaluation = _Evaluation(judged, found, directory, progress)
-    # All labels first: what is wrong with them is said before hours are spent on fitting.
-    tests = [evaluation.read(category) for category in names]
-    report = evaluation.report([evaluation.category(test) for test in tests])
-    if directory:
-        write(report, directory)
+    with nullcontext() if out is None else _report_directory(str(out), place) as directory:
+        evaluation = _Evaluation(judged, found, directory, progress)
+        # All labels first: what is wrong with them is said before hours are spent on fitting.
+        tests = [evaluation.read(category) for category in names]
+        report = evaluation.report([evaluation.category(test) for test in tests])
+        if directory:
+            write(report, directory)
     return report
+
+
+@contextmanager
+def _report_directory(out: str, dataset: str) -> Iterator[OutputDirectory]:
+    """Where the report goes; others are kept out."""
+    require_apart(out, dataset, "the data set")
+    directory = OutputDirectory(out)
+    directory.create()
+    with directory.held(f"{out}: another evaluation is writing there; choose another --out"):
+        yield directory
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,8 @@ class _Judged:
 
     @classmethod
     def of(cls, detector: DetectorChoice | str | Path, seeds: int, device: str) -> "_Judged":
-        if isinstance(detector, str | Path) and Path(detector).is_dir():
-            return cls(None, load_detector(detector, device), (), read_fitted_on(Path(detector)))
+        if isinstance(detector, str | Path) and (directory := local_path(detector)).is_dir():
+            return cls(None, load_detector(directory, device), (), read_fitted_on(directory))
         if isinstance(detector, DetectorChoice):
             return cls(detector, detector.make(), tuple(range(seeds)), None)
         from synthgen.detectors.registry import DETECTORS
@@ -165,7 +175,7 @@ class _Evaluation:
             layout=self.dataset.layout,
             method=detector.method,
             backbone=detector.backbone.name if detector.backbone else None,
-            weights=Path(choice.weights).name if choice else "the detector's own",
+            weights=local_path(choice.weights).name if choice else "the detector's own",
             settings=detector.settings.model_dump(mode="json"),
             image_size=self.judged.side,
             versions=versions(),

@@ -1,7 +1,8 @@
 """Fitting a detector on the normal images of a source, and remembering which they were."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sources.base import Source
+from synthgen.storage.place import is_url, local_path
 
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
@@ -48,13 +50,13 @@ def fit_detector(
     what cannot be used, RunError where fitting or writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
-    directory = None if out is None else _free_directory(str(out))
-    detector = choice.make()
-    pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories)
-    normals = read_normals(pictures, detector, "normal images", progress)
-    fit_on(detector, normals, seed, choice.method, progress)
-    if directory:
-        _save(detector, directory, normals.sha256s)
+    with nullcontext() if out is None else _free_directory(str(out)) as directory:
+        detector = choice.make()
+        pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories)
+        normals = read_normals(pictures, detector, "normal images", progress)
+        fit_on(detector, normals, seed, choice.method, progress)
+        if directory:
+            _save(detector, directory, normals.sha256s)
     return FittedDetector(detector, len(normals), normals.rejected)
 
 
@@ -63,7 +65,7 @@ def load_detector(directory: str | Path, device: str = "auto") -> "Detector":
     require_package("safetensors", "detectors", "a detector")
     from synthgen.detectors.registry import load_detector as load
 
-    return load(Path(directory), chosen_device(device))
+    return load(local_path(directory), chosen_device(device))
 
 
 def read_fitted_on(directory: Path) -> frozenset[str] | None:
@@ -105,27 +107,31 @@ def normal_pictures(source: str | Source, categories: Sequence[str] | None) -> "
     return Pictures(tuple(entry.path for entry in found.entries()), found.read)
 
 
-def _free_directory(out: str) -> Path:
-    """See that a detector can be written there, before time is spent on it."""
+@contextmanager
+def _free_directory(out: str) -> Iterator[Path]:
+    """See that a detector can be written there, before time is spent on it, and keep others out."""
+    from synthgen.storage.output import OutputDirectory
+
+    if is_url(out):
+        raise InputError(f"{out}: is a URL; a detector is written to a directory of this machine")
+    directory, output = local_path(out), OutputDirectory(out)
+    output.create()
+    with output.held(f"{out}: another detector is being fitted there; choose another --out"):
+        _require_free(out, {path.name for path in directory.iterdir()})
+        yield directory
+
+
+def _require_free(out: str, names: set[str]) -> None:
+    """Raise InputError where a directory holds more than what is left of a fit that was interrupted."""
     from synthgen.detectors.common.saved import BACKBONE, RECORD, STATE
+    from synthgen.storage.lock import NAME
     from synthgen.storage.whole_file import PARTIAL_SUFFIX
 
-    if "://" in out:
-        raise InputError(f"{out}: is a URL; a detector is written to a directory of this machine")
-    directory = Path(out)
-    try:
-        if directory.exists() and not directory.is_dir():
-            raise InputError(f"{out}: is a file; a detector is written to a directory")
-        names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
-        if RECORD in names:
-            raise InputError(f"{out}: holds a fitted detector already; choose another --out, or remove it")
-        ours = {STATE, BACKBONE, FITTED_ON}
-        if other := sorted(name for name in names - ours if not name.endswith(PARTIAL_SUFFIX)):
-            raise InputError(f"{out}: holds {other[0]}, which is no part of a detector; choose another --out")
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written to ({error.strerror}); choose another --out") from error
-    return directory
+    if RECORD in names:
+        raise InputError(f"{out}: holds a fitted detector already; choose another --out, or remove it")
+    ours = {STATE, BACKBONE, FITTED_ON, NAME}
+    if other := sorted(name for name in names - ours if not name.endswith(PARTIAL_SUFFIX)):
+        raise InputError(f"{out}: holds {other[0]}, which is no part of a detector; choose another --out")
 
 
 def _save(detector: "Detector", directory: Path, sha256s: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sample import Facts, Sample
+from synthgen.storage.place import local_path
 from synthgen.storage.whole_file import writing_whole
 
 PREVIEW_LIMIT = 100
@@ -48,7 +49,7 @@ def preview(
     samples = list(Pipeline(plan).samples(range(min(count, plan.recipe.count))))
     drawn = (contact_sheet if contact else sheet)(samples, plan.recipe.name)
     if out is not None:
-        save(drawn, Path(out))
+        save(drawn, local_path(out))
     return drawn
 
 

@@ -15,6 +15,7 @@ from synthgen.shards.numbering import PLAN_NAME
 from synthgen.sources.builtin import BuiltinSource, Photograph
 from synthgen.sources.recognise import source_for
 from synthgen.sources.webdataset import WebDatasetSource
+from synthgen.storage.place import local_path
 from synthgen.storage.root import Root
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class FileIndex:
         self._models: dict[tuple[str, str], DiffusionModel] = {}
         self._banks: dict[str, Bank] = {}
         for url in urls:
-            if is_model(Path(url)):
+            if is_model(local_path(url)):
                 continue
             source = source_for(url)
             if isinstance(source, WebDatasetSource):
@@ -80,7 +81,7 @@ class FileIndex:
         return self._banks[fingerprint]
 
     def _model_directory(self, digest: str) -> Path:
-        for place in (*map(Path, self._urls), model_directory("builtin")):
+        for place in (*map(local_path, self._urls), model_directory("builtin")):
             if is_model(place) and model_digest(place) == digest:
                 return place
         raise InputError(

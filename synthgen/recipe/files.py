@@ -11,6 +11,7 @@ from synthgen.config.reader import read_model
 from synthgen.config.shipped import RULES_FOLDER, shipped_dir
 from synthgen.config.writer import document
 from synthgen.errors import InputError
+from synthgen.storage.place import local_path
 
 if TYPE_CHECKING:
     from synthgen.recipe.recipe import Recipe
@@ -38,7 +39,7 @@ def dump_recipe(recipe: BaseModel) -> str:
 
 
 def _find(path_or_name: str | Path) -> Path:
-    path = Path(path_or_name)
+    path = local_path(path_or_name)
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -21,20 +21,25 @@ from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.base import Entry, Source
 from synthgen.sources.recognise import source_for
+from synthgen.storage.place import local_path
 from synthgen.storage.root import Root
+from synthgen.storage.whole_file import write_new
 
 MOST_LOOKED_AT = 300
 """Images that are decoded for their size and colour, evenly spread over the source."""
 
 
-def write_recipe(folder: str, out: Path, source: Source | None = None, progress: Stages = silent) -> Recipe:
+def write_recipe(
+    folder: str | Path, out: str | Path, source: Source | None = None, progress: Stages = silent
+) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
     ``source`` is what lies in the folder, where it is not to be recognised. Raises InputError where there is
     no usable image, or ``out`` exists or cannot be written.
     """
-    _require_free(out)
-    source = source or source_for(folder)
+    place = local_path(out)
+    _require_free(place)
+    source = source or source_for(str(folder))
     entries = source.entries()
     with progress("looking at the images", "images") as report:
         look = _look(source, entries, report)
@@ -56,11 +61,10 @@ def write_recipe(folder: str, out: Path, source: Source | None = None, progress:
     offers = propose_methods({rule.product_type for rule in rules.values()}, *preparation.size)
     with progress("trying the methods", "methods") as report:
         offers = trial.of(offers, report)
-    text = recipe_text(_name(folder), source, look, rules, Proposal(proposed, offers))
+    text = recipe_text(_name(str(folder)), source, look, rules, Proposal(proposed, offers))
     recipe = parse_model(text, str(out), Recipe)
     try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_new(place, text.encode())
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     return recipe

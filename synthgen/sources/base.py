@@ -49,6 +49,11 @@ class Source(FrozenModel):
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of the normal images that is set aside for judging detectors, 0 to below 1."""
 
+    @property
+    def location(self) -> str | None:
+        """The path or URL of what it lists; None where it lists nothing that lies in a place of its own."""
+        return getattr(self, "path", None)
+
     @classmethod
     def is_at(cls, root: Root) -> bool:
         """Whether a folder is laid out as this source expects; it is then made of the field ``path`` alone.

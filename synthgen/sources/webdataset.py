@@ -71,7 +71,7 @@ class WebDatasetSource(Source):
             return root, [name]
         magic = re.search(r"[*?\[{]", self.path)
         if magic and not whole.is_folder():
-            start = self.path.rfind("/", 0, magic.start()) + 1
+            start = self._pattern_start(magic.start())
             root, pattern = Root(self.path[:start] or "."), self.path[start:]
             return root, sorted({shard for each in _expand(pattern) for shard in self._matches(root, each)})
         whole.require_folder()
@@ -79,6 +79,12 @@ class WebDatasetSource(Source):
         if not shards:
             raise InputError(f"{self.path} has no .tar file; shards of WebDataset are expected")
         return whole, shards
+
+    def _pattern_start(self, magic: int) -> int:
+        """Where the pattern begins in the path: behind the last folder that is there, whatever its name."""
+        ends = [place for place, letter in enumerate(self.path) if letter == "/" and place > magic]
+        there = (end for end in reversed(ends) if Root(self.path[:end]).is_folder())
+        return next(there, self.path.rfind("/", 0, magic)) + 1
 
     def _matches(self, root: Root, pattern: str) -> list[str]:
         shards = root.glob(pattern)

@@ -1,12 +1,16 @@
 """The directory that shards are written to, local or any fsspec URL; files appear whole or not at all."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from socket import gethostname
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO
 
 from synthgen.errors import InputError, RunError
+from synthgen.storage.lock import Lock, held
+from synthgen.storage.place import file_system, local_path
 from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
 
 
@@ -14,12 +18,11 @@ class OutputDirectory:
     """Writes the files of one directory by name. Raises InputError where the directory cannot be used."""
 
     def __init__(self, url: str) -> None:
-        from fsspec.core import url_to_fs
         from fsspec.implementations.local import LocalFileSystem
 
         self.url = url
         try:
-            self._filesystem, self._path = url_to_fs(url)
+            self._filesystem, self._path = file_system(url)
         except (ImportError, ValueError) as error:
             raise InputError(f"{url}: cannot be opened ({error})") from error
         self._folder = Path(self._path) if isinstance(self._filesystem, LocalFileSystem) else None
@@ -28,14 +31,24 @@ class OutputDirectory:
         """Make the directory where it is not there, and see that files can be written to it."""
         try:
             self._filesystem.makedirs(self._path, exist_ok=True)
-            self.write(".writable", b"")
-            self._filesystem.rm_file(self._full(".writable"))
+            self._try_writing()
         except FileExistsError as error:
             raise InputError(f"{self.url}: is a file; the output must be a directory") from error
         except PermissionError as error:
             raise InputError(f"{self.url}: no permission to write there; choose another --out") from error
         except OSError as error:
-            raise InputError(f"{self.url}: cannot be written to ({error.strerror or error})") from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> InputError:
+        return InputError(f"{self.url}: cannot be written to ({error.strerror or error})")
+
+    def _try_writing(self) -> None:
+        if self._folder:
+            with TemporaryFile(dir=self._folder):
+                return
+        name = f".writable.{gethostname()}.{os.getpid()}"
+        self.write(name, b"")
+        self._filesystem.rm_file(self._full(name))
 
     def sync(self) -> None:
         """See that the names of all files written so far are on the disk, as their contents are."""
@@ -54,12 +67,26 @@ class OutputDirectory:
             with writing_whole(self._folder / name) as file:
                 yield file
         else:
-            from tempfile import NamedTemporaryFile
-
             with NamedTemporaryFile() as file:
                 yield file
                 file.flush()
                 self._filesystem.put_file(file.name, self._full(name))
+
+    @contextmanager
+    def held(self, refusal: str, numbers: Sequence[int] | None = None) -> Iterator[Lock]:
+        """Keep other processes from the same parts of the work, or from all of it; see `lock.held`.
+
+        On another file system than this machine's nothing is kept apart: there, too, files appear whole.
+        """
+        if self._folder is None:
+            yield Lock()
+            return
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(held(self._folder, refusal, numbers))
+            except OSError as error:
+                raise self._unusable(error) from error
+            yield lock
 
     def remove_leftovers(self) -> None:
         """Remove what processes of this machine that are no longer alive left half-written."""
@@ -76,7 +103,7 @@ def write_file(path: str, data: bytes) -> None:
     Raises InputError where ``path`` is no place for a file, RunError where writing it fails half-way.
     """
     try:
-        target = Path(path).resolve()
+        target = local_path(path).resolve()
         if target.exists() and not target.is_file():
             raise InputError(f"{path}: is not a file; choose another --out")
     except OSError as error:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from glob import escape
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import IO, Any, cast
@@ -12,6 +13,7 @@ from typing import IO, Any, cast
 from synthgen.config.nearest import nearest_name
 from synthgen.errors import InputError
 from synthgen.images.decode import MAX_BYTES
+from synthgen.storage.place import file_system
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 LOOKED_FOR = (
@@ -25,11 +27,9 @@ class Root:
 
     def __init__(self, url: str, wanted: str = "the path or URL of your images") -> None:
         """``wanted`` is what an error says to give where nothing is there."""
-        from fsspec.core import url_to_fs
-
         self.url, self._wanted = url, wanted
         with self._explained():
-            self._system, path = url_to_fs(url)
+            self._system, path = file_system(url)
         self._path: str = path.rstrip("/")
 
     @property
@@ -103,8 +103,9 @@ class Root:
 
     def glob(self, pattern: str) -> list[str]:
         """The paths that match a glob below the root, sorted."""
+        whole = f"{escape(self._path)}/{pattern}"
         with self._explained():
-            found = cast(list[str], self._system.glob(self._full(pattern)))
+            found = cast(list[str], self._system.glob(whole))
         return sorted(path[len(self._path) :].lstrip("/") for path in found)
 
     def size(self, path: str) -> int | None:

@@ -34,6 +34,16 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, at once. Raises OSError, and where it is there FileExistsError."""
+    with path.open("xb") as file:
+        try:
+            file.write(data)
+        except BaseException:
+            path.unlink()
+            raise
+
+
 def sync_folder(folder: Path) -> None:
     """See that the names of all files written so far are on the disk, as their contents are."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from synthgen.detectors.common.weights import IMAGENET_WEIGHTS, file_from_hub, read_weights
 from synthgen.errors import InputError
+from synthgen.storage.place import local_path
 
 BackboneName = Literal["resnet18", "resnet34", "resnet50", "wide_resnet50_2"]
 
@@ -113,7 +114,7 @@ def load_backbone(name: BackboneName, weights: str, stages: Sequence[int]) -> Ba
     elif weights == "imagenet":
         _load_file(backbone, file_from_hub(IMAGENET_WEIGHTS[name]))
     else:
-        _load_file(backbone, Path(weights))
+        _load_file(backbone, local_path(weights))
     return backbone.eval().requires_grad_(False)
 
 

@@ -1,6 +1,5 @@
 """What a training leaves on the disk: its identity, states to go on from, the log of the loss, pictures."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from synthgen.errors import InputError, RunError
 from synthgen.images import png
 from synthgen.images.own import marked
 from synthgen.images.pixels import Pixels
+from synthgen.storage.lock import held
 from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
 
 FOLDER = "training"
@@ -75,12 +75,11 @@ class TrainingDirectory:
     def held(self) -> Iterator[None]:
         """Keep other trainings out; a killed one keeps none. Raises InputError where another one runs."""
         self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            self._lock(descriptor)
+        refusal = (
+            f"{self.model}: another training is running there; wait for its end, or choose another --out"
+        )
+        with held(self.path, refusal):
             yield
-        finally:
-            os.close(descriptor)
 
     def begin(self, identity: Identity) -> None:
         """Begin a training, or see that it is the one that was begun here.
@@ -133,16 +132,6 @@ class TrainingDirectory:
     def is_finished(self, updates: int) -> bool:
         """Whether the model beside the folder is that of the given number of updates."""
         return (self.model / FACTS).is_file() and read_facts(self.model).training.get("updates") == updates
-
-    def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{self.model}: another training is running there; wait for its end, or choose another --out"
-            ) from error
-        except OSError:
-            return  # a file system without locks
 
     def _state(self, updates: int) -> Path:
         return self.path / f"state-{updates:07d}.pt"

@@ -1,10 +1,8 @@
 """Training from start to end: begin or go on, update, keep states, and write the model."""
 
 import math
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from types import FrameType
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 
@@ -16,6 +14,7 @@ from synthgen.diffusion.training.sample_grid import sample_grid
 from synthgen.diffusion.training.trainer import Trainer, Update
 from synthgen.errors import InputError, RunError
 from synthgen.runtime.memory import is_out_of_memory
+from synthgen.runtime.stopping import postponed
 
 STATES_IN_ALL = 20
 """How often a training saves its state; a long one does it more often."""
@@ -33,7 +32,7 @@ def train(trainer: Trainer, directory: TrainingDirectory, updates: int, report: 
     ``report`` gets the updates done and what the last one was like. Of several processes only the main one
     writes and reports. Raises InputError where another training runs in the directory, or was begun there or
     went further, RunError where the batch does not fit in memory, the loss is no number any more, or the disk
-    is full. After Ctrl-C the state is saved, and KeyboardInterrupt is raised.
+    is full. After Ctrl-C or SIGTERM the state is saved, and KeyboardInterrupt is raised.
     """
     with directory.held() if trainer.accelerator.is_main_process else nullcontext():
         return _train(trainer, directory, updates, report)
@@ -63,12 +62,12 @@ def _train(trainer: Trainer, directory: TrainingDirectory, updates: int, report:
 def _go_through(trainer: Trainer, directory: TrainingDirectory, numbers: range, report: Report) -> None:
     state_every = min(max(numbers.stop // STATES_IN_ALL, 1), MOST_BETWEEN_STATES)
     grid_every = max(numbers.stop // GRIDS_IN_ALL, LEAST_BETWEEN_GRIDS)
-    with _stop_asked() as stopped:
+    with postponed() as is_stop_asked:
         for number in numbers:
             update = _update(trainer, number)
             if not math.isfinite(update.loss):
                 raise _diverged(number, directory)
-            done, stopping = number + 1, _agreed(trainer, stopped())
+            done, stopping = number + 1, _agreed(trainer, is_stop_asked())
             if trainer.accelerator.is_main_process:
                 directory.log(number, update)
                 report(done, update)
@@ -77,7 +76,7 @@ def _go_through(trainer: Trainer, directory: TrainingDirectory, numbers: range, 
                 if done % grid_every == 0:
                     directory.show(done, sample_grid(trainer))
             if stopping:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt  # which gives way to the signal, in the process that it reached
 
 
 def _update(trainer: Trainer, number: int) -> Update:
@@ -127,22 +126,3 @@ def _write(trainer: Trainer, directory: TrainingDirectory, identity: Identity, u
     )
     with trainer.average.shown_by(trainer.unet):
         write_model(directory.model, trainer.unet, trainer.scheduler, facts, model_card(facts, trainer.unet))
-
-
-@contextmanager
-def _stop_asked() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C wait for the end of an update; the second does not wait."""
-    asked = False
-    before = signal.getsignal(signal.SIGINT)
-
-    def remember(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(signal.SIGINT, before)
-
-    if before != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -10,7 +10,9 @@ from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import require_device
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sources.base import Source
+from synthgen.sources.folder import FolderSource
 from synthgen.sources.named import named_source
+from synthgen.storage.place import is_url, local_path, require_apart
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -60,7 +62,7 @@ def train_diffusion(
     ``source`` is a folder or URL of normal images, ``builtin``, or a source; held-out images stay unseen.
     ``init_from`` is a diffusers model to begin with, in place of random weights. ``observer`` is called by
     the main process alone. Raises InputError for what cannot be used, RunError where the training fails;
-    after Ctrl-C the state is saved, and KeyboardInterrupt is raised.
+    after Ctrl-C the state is saved, and KeyboardInterrupt is raised; after SIGTERM it is saved, too.
     """
     for package in ("diffusers", "accelerate"):
         require_package(package, "sdas", "training a diffusion model")
@@ -72,14 +74,15 @@ def train_diffusion(
 
     settings = settings or TrainingSettings()
     require_device(device)
+    chosen = source if isinstance(source, Source) else named_source(str(source), categories)
+    require_apart(str(out), chosen.location, "the normal images", all_below=isinstance(chosen, FolderSource))
     directory = TrainingDirectory(_local(str(out)))
     directory.require_usable()
     first_weights = find_first_weights(init_from) if init_from else None
     accelerator = _accelerator(settings, device)
     is_main = accelerator.is_main_process
     with (progress if is_main else silent)("reading", "images") as report:
-        found = source if isinstance(source, Source) else named_source(str(source), categories)
-        images = read_images(found, settings, report)
+        images = read_images(chosen, settings, report)
     trainer = Trainer(images, settings, accelerator, first_weights)
     training = Training(len(images.sha256s), images.rejected, steps, trainer.keeps_classes, is_main)
     if observer and is_main:
@@ -95,9 +98,9 @@ def train_diffusion(
 
 
 def _local(out: str) -> Path:
-    if "://" in out:
+    if is_url(out):
         raise InputError(f"{out}: is a URL; a model is trained into a directory of this machine")
-    return Path(out)
+    return local_path(out)
 
 
 def _accelerator(settings: TrainingSettings, device: str) -> "Accelerator":
