@@ -57,6 +57,8 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
 
 def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
     """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
+    for synthesizer in recipe.synthesizers:
+        synthesizer.require_packages()
     found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress)
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
