@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from server.api import anomalies, health, methods, models, page, pictures, recipes
-from server.api.openapi import describe_recipes
+from server.api.openapi import complete_document
 from server.catalogue import check_recipes
 from server.http.middleware import (
     BodyLimitMiddleware,
@@ -54,11 +54,11 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service, app.state.shards = service, shards
+    app.state.service, app.state.shards, app.state.has_key = service, shards, bool(key)
     for each in (anomalies, recipes, methods, models, pictures, health, page):
         app.include_router(each.router)
     page.mount_files(app)
-    describe_recipes(app)
+    complete_document(app, has_key=bool(key))
     install_problem_handlers(app)
     app.add_middleware(
         BodyLimitMiddleware,
@@ -68,6 +68,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(CapacityMiddleware, path="/v1/anomalies", require_capacity=service.require_capacity)
     app.add_middleware(OriginMiddleware, host=settings.host, has_key=bool(key))
     if key:
-        app.add_middleware(KeyMiddleware, key=key)
+        app.add_middleware(KeyMiddleware, key=key, open_paths=page.OPEN_PATHS)
     app.add_middleware(ObservingMiddleware, metrics=service.metrics)
     return app

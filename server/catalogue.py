@@ -14,6 +14,7 @@ from synthgen.pipeline.freeze import Pins, find_ground, freeze_on
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import load_recipe
 from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.extras import has_extra, require_extra
 
 LOGGER = logging.getLogger("synthgen.server")
 
@@ -45,11 +46,9 @@ class Catalogue:
 def models_of(settings: Settings) -> Catalogue:
     """A catalogue of the models alone. Raises InputError for one that is not whole or has another's name."""
     catalogue = Catalogue()
-    if not _diffusion_is_installed():
-        if settings.models:
-            raise InputError(
-                "--model: needs the package diffusers; install it by: pip install 'synthgen[sdas]'"
-            )
+    if settings.models:
+        require_extra("sdas", "--model")
+    if not has_extra("sdas"):
         return catalogue
     for name, path in [
         ("builtin", "builtin"),
@@ -94,9 +93,3 @@ def recipe_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     if not named:
         raise InputError(f"--recipes {folder}: holds no recipe (*.yaml)")
     yield from named
-
-
-def _diffusion_is_installed() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("diffusers") is not None

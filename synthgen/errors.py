@@ -17,11 +17,3 @@ class RunError(SynthgenError):
     """A run that started from good input and could not finish."""
 
     exit_code = 1
-
-
-def require_package(name: str, extra: str, what: str) -> None:
-    """Raise InputError where an optional package is not installed, and say how to get it."""
-    from importlib.util import find_spec
-
-    if find_spec(name) is None:
-        raise InputError(f"{what} needs the package {name}; install it by: pip install 'synthgen[{extra}]'")

@@ -13,13 +13,13 @@ from server.http.problems import later
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", response_class=PlainTextResponse, responses=problems(401))
+@router.get("/livez", response_class=PlainTextResponse, responses=problems())
 async def lives() -> str:
     """The process responds."""
     return "alive"
 
 
-@router.get("/readyz", response_class=PlainTextResponse, responses=problems(401, 503))
+@router.get("/readyz", response_class=PlainTextResponse, responses=problems(503))
 async def is_ready(service: TheService) -> str:
     """The recipes are frozen, and the workers have loaded what they need."""
     if not service.is_ready:
@@ -27,9 +27,7 @@ async def is_ready(service: TheService) -> str:
     return "ready"
 
 
-@router.get(
-    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, **problems(401)}
-)
+@router.get("/metrics", response_class=PlainTextResponse, responses=problems())
 async def metrics(service: TheService) -> Response:
     """Counters in Prometheus' text format."""
     for name, pool in service.pools.items():

@@ -19,7 +19,7 @@ STRENGTHS = {"delta": (0.0, 1.0), "s": (0.0, 1.5)}
 class Method(BaseModel):
     """A method, and the range of its strength."""
 
-    method: str
+    method: str = Field(description="Its name in a recipe.")
     title: str = Field(description="What it does, in a few words.")
     strength_name: Literal["delta", "s"] = Field(description="The field of the recipe that strength sets.")
     strength: tuple[float, float] = Field(description="The range that is worth trying.")
@@ -32,10 +32,10 @@ class Method(BaseModel):
 class Methods(BaseModel):
     """All methods."""
 
-    methods: list[Method]
+    methods: list[Method] = Field(description="Those that this server can use.")
 
 
-@router.get("/methods", responses=problems(401))
+@router.get("/methods", responses=problems())
 async def list_methods(service: TheService) -> Methods:
     """List the methods that this server can use, with the range of each one's strength."""
     return Methods(methods=_methods(service.catalogue))

@@ -14,9 +14,9 @@ router = APIRouter(prefix="/v1", tags=["models"])
 class Model(BaseModel):
     """A diffusion model, and the images that it makes."""
 
-    name: str
+    name: str = Field(description="As a recipe names it.")
     size: int = Field(description="Side of the square images that it makes, pixels.")
-    channels: Literal[1, 3]
+    channels: Literal[1, 3] = Field(description="1 grey, 3 RGB.")
     view: Literal["image", "patch"] = Field(
         description="Whether it was trained on whole images, resized, or on patches at their own scale."
     )
@@ -29,10 +29,10 @@ class Model(BaseModel):
 class Models(BaseModel):
     """All models."""
 
-    models: list[Model]
+    models: list[Model] = Field(description="Those that a request's recipe may name.")
 
 
-@router.get("/models", responses=problems(401))
+@router.get("/models", responses=problems())
 async def list_models(service: TheService) -> Models:
     """List the diffusion models that a request's recipe may name."""
     facts = set(Model.model_fields) - {"name"}

@@ -1,11 +1,15 @@
-"""What /docs says of problems, and of POST /v1/anomalies, whose form is read by hand to bound it."""
+"""What /docs says of problems, the key, and POST /v1/anomalies, whose form is read by hand to bound it."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from server.api.request_form import RequestRecipe
-from server.api.responses import IMAGE_FORMATS, JSON, MULTIPART, TAR
+from server.api.responses import IMAGE_FORMATS, JSON, MULTIPART, TAR, MadeSamples
+from server.http.problems import ProblemDetail
 
 EXAMPLE_RECIPE = '{"synthesizers": [{"method": "cutpaste"}], "output": {"keep_normal": true}}'
 
@@ -25,10 +29,28 @@ REASONS = {
     503: "Not ready, or being made; come again after Retry-After seconds.",
 }
 
-EVERYWHERE = (401, 403, 421)
+ONLY_WITH_KEY, ONLY_WITHOUT_KEY = 401, 421
+EVERYWHERE = (ONLY_WITH_KEY, 403, ONLY_WITHOUT_KEY)
 """What every route may respond with."""
 
 Schema = dict[str, Any]
+
+REFERENCE = "#/components/schemas/{model}"
+
+KEY_SCHEMES: dict[str, Schema] = {
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The key; one of three ways.",
+    },
+    "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The key."},
+    "Basic": {"type": "http", "scheme": "basic", "description": "The key as the password of any user."},
+}
+"""How a request brings the key, as `KeyMiddleware` takes it."""
+
+
+def _reference(model: type[BaseModel]) -> Schema:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def _object(required: list[str], **properties: Schema) -> Schema:
@@ -46,29 +68,6 @@ def _text(description: str = "", **more: Any) -> Schema:
 def _whole(description: str = "", **more: Any) -> Schema:
     return {"type": "integer", "description": description, **more}
 
-
-_PROBLEM = _object(
-    ["type", "title", "status", "detail"],
-    type=_text(),
-    title=_text(),
-    status=_whole(),
-    detail=_text("One sentence: what, where, found, expected."),
-    errors=_list(_object(["field", "detail"], field=_text(), detail=_text())),
-)
-
-_SAMPLE = _object(
-    ["key", "media_type", "image", "mask", "facts"],
-    key=_text("The sample's index, nine digits."),
-    media_type=_text("Of the image."),
-    image=_text("Base64."),
-    mask=_text("Base64 of a PNG: 255 where the image is anomalous, else 0."),
-    normal=_text("Base64 of a PNG, where the recipe's output.keep_normal is true."),
-    facts={"type": "object", "description": "How the sample was made."},
-)
-
-_SAMPLES = _object(
-    ["seed", "fingerprint", "samples"], seed=_whole(), fingerprint=_text(), samples=_list(_SAMPLE)
-)
 
 _FORM = _object(
     ["images", "recipe"],
@@ -99,11 +98,16 @@ _FORM = _object(
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may respond with, for its documentation."""
-    content = {"application/problem+json": {"schema": _PROBLEM}}
+    content = {"application/problem+json": {"schema": _reference(ProblemDetail)}}
     return {
         status: {"description": REASONS[status], "content": content}
         for status in sorted({*EVERYWHERE, *statuses})
     }
+
+
+def bytes_of(*media_types: str) -> dict[str, dict[str, Schema]]:
+    """The content of a response that is a file."""
+    return {media_type: {"schema": _text(format="binary")} for media_type in media_types}
 
 
 ANOMALIES: dict[str, Any] = {
@@ -112,11 +116,11 @@ ANOMALIES: dict[str, Any] = {
             "description": "The samples, in the media type that Accept names.",
             "headers": {"Synthgen-Seed": {"schema": _whole("The seed, drawn where none was sent.")}},
             "content": {
-                JSON: {"schema": _SAMPLES},
-                **{each: {"schema": _text(format="binary")} for each in (*IMAGE_FORMATS, TAR, MULTIPART)},
+                JSON: {"schema": _reference(MadeSamples)},
+                **bytes_of(*IMAGE_FORMATS, TAR, MULTIPART),
             },
         },
-        **problems(400, 401, 406, 408, 413, 415, 422, 429, 503),
+        **problems(400, 406, 408, 413, 415, 422, 429, 503),
     },
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
@@ -124,16 +128,26 @@ ANOMALIES: dict[str, Any] = {
 }
 
 
-def describe_recipes(app: FastAPI) -> None:
-    """Put the fields of a recipe in a request into the document: in the form it is one text."""
-    without_recipes = app.openapi
+def complete_document(app: FastAPI, *, has_key: bool) -> None:
+    """Put into the document what no route says: models that are read and written by hand, and the key."""
+    from_routes = app.openapi
 
+    @cache
     def openapi() -> Schema:
-        document = without_recipes()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        if RequestRecipe.__name__ not in schemas:
-            schema = RequestRecipe.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= {**schema.pop("$defs"), RequestRecipe.__name__: schema}
+        document = from_routes()
+        _, by_hand = models_json_schema(
+            [(RequestRecipe, "validation"), (MadeSamples, "serialization"), (ProblemDetail, "serialization")],
+            ref_template=REFERENCE,
+        )
+        components = document["components"]
+        components["schemas"] |= by_hand["$defs"]
+        operations = [each for path in document["paths"].values() for each in path.values()]
+        for operation in operations:
+            del operation["responses"][str(ONLY_WITHOUT_KEY if has_key else ONLY_WITH_KEY)]
+            if has_key:
+                operation["security"] = [{name: []} for name in KEY_SCHEMES]
+        if has_key:
+            components["securitySchemes"] = KEY_SCHEMES
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

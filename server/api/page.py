@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -27,6 +27,9 @@ DOCS_HEADERS = {
     "Content-Security-Policy": POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
 }
 
+OPEN_PATHS = ("/docs", "/docs/files/", "/openapi.json", "/page/docs.js", "/page/icon.svg")
+"""What is read without the key: the documentation, in which one then enters it."""
+
 DOCS = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>synthgen: API</title>
@@ -47,9 +50,11 @@ class _Files(StaticFiles):
 
 
 @router.get("/")
-async def page() -> FileResponse:
-    """The page."""
-    return FileResponse(FOLDER / "index.html", headers=HEADERS)
+async def page(request: Request) -> HTMLResponse:
+    """The page, which is told whether requests need a key."""
+    text = (FOLDER / "index.html").read_text(encoding="utf-8")
+    wants_key = str(request.app.state.has_key).lower()
+    return HTMLResponse(text.replace("<body>", f'<body data-wants-key="{wants_key}">'), headers=HEADERS)
 
 
 @router.get("/docs")

@@ -2,12 +2,13 @@
 
 from functools import cache
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from server.api.openapi import problems
+from server.api.openapi import bytes_of, problems
 from server.http.problems import Problem
 from synthgen.images import png
 from synthgen.images.decode import decode
@@ -23,8 +24,8 @@ SOURCE = BuiltinSource.model_validate(
 class Picture(BaseModel):
     """A photograph, and where it is fetched from."""
 
-    name: str
-    title: str
+    name: str = Field(description="Its name in the path.")
+    title: str = Field(description="Its name for people.")
     category: str = Field(description="What it shows; pictures of one category show the same thing.")
     href: str = Field(description="The path of the PNG.")
 
@@ -32,10 +33,10 @@ class Picture(BaseModel):
 class Pictures(BaseModel):
     """All photographs."""
 
-    pictures: list[Picture]
+    pictures: list[Picture] = Field(description="They come with scikit-image.")
 
 
-@router.get("/pictures", responses=problems(401))
+@router.get("/pictures", responses=problems())
 async def list_pictures() -> Pictures:
     """List photographs to try a method on."""
     return Pictures(
@@ -54,9 +55,9 @@ async def list_pictures() -> Pictures:
 @router.get(
     "/pictures/{name}.png",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **problems(401, 404)},
+    responses={200: {"content": bytes_of("image/png")}, **problems(404, 422)},
 )
-def get_picture(name: str) -> Response:
+def get_picture(name: Annotated[str, Path(description="A picture's name.", max_length=200)]) -> Response:
     """Get one of the photographs."""
     if name not in _pictures():
         raise Problem(

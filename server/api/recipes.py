@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from server.api.dependencies import Client, TheService, TheShards, unless_client_leaves
-from server.api.openapi import problems
+from server.api.openapi import bytes_of, problems
+from server.api.responses import TAR
 from server.api.shard_file import shard_response
 from server.http.problems import Problem, later, without_folders
 from server.service import Service
@@ -27,10 +28,10 @@ Name = Annotated[str, Path(description="A recipe's name, such as quickstart or s
 class AvailableRecipe(BaseModel):
     """A recipe whose samples and shards can be had."""
 
-    name: str
+    name: str = Field(description="As a request and a path name it.")
     available: Literal[True] = True
     reason: Literal[""] = ""
-    methods: list[str]
+    methods: list[str] = Field(description="By which it makes anomalies.")
     count: int = Field(description="How many samples it has.")
     shards: int = Field(description="How many shards they fill.")
     categories: list[str] = Field(description="What its images show.")
@@ -40,16 +41,16 @@ class AvailableRecipe(BaseModel):
 class UnavailableRecipe(BaseModel):
     """A recipe that this server cannot freeze, and why."""
 
-    name: str
+    name: str = Field(description="As its file is named.")
     available: Literal[False] = False
-    reason: str
-    methods: list[str]
+    reason: str = Field(description="One sentence: why it cannot be served.")
+    methods: list[str] = Field(description="By which it would make anomalies, where it can be read.")
 
 
 class Recipes(BaseModel):
     """All recipes."""
 
-    recipes: list[AvailableRecipe | UnavailableRecipe]
+    recipes: list[AvailableRecipe | UnavailableRecipe] = Field(description="Sorted by name.")
 
 
 class RecipeInFull(AvailableRecipe):
@@ -62,7 +63,7 @@ class RecipeInFull(AvailableRecipe):
     card: str = Field(description="The dataset card, in Markdown.")
 
 
-@router.get("/recipes", responses=problems(401))
+@router.get("/recipes", responses=problems())
 async def list_recipes(service: TheService) -> Recipes:
     """List all recipes; of those that cannot be served, the reason."""
     catalogue = service.catalogue
@@ -81,10 +82,10 @@ async def list_recipes(service: TheService) -> Recipes:
     "/recipes/{name:path}/shards/{shard}.tar",
     response_class=Response,
     responses={
-        200: {"description": "The shard.", "content": {"application/x-tar": {}}},
-        206: {"description": "A part of the shard."},
+        200: {"description": "The shard.", "content": bytes_of(TAR)},
+        206: {"description": "A part of the shard.", "content": bytes_of(TAR)},
         304: {"description": "The shard is what If-None-Match names."},
-        **problems(401, 404, 416, 422, 429, 503),
+        **problems(404, 416, 422, 429, 503),
     },
 )
 async def get_shard(
@@ -111,7 +112,7 @@ async def get_shard(
     return shard_response(service.cache, kept, tag, f"{name.replace('/', '-')}-{shard_name(number)}")
 
 
-@router.get("/recipes/{name:path}", responses=problems(401, 404, 503))
+@router.get("/recipes/{name:path}", responses=problems(404, 422, 503))
 async def get_recipe(name: Name, service: TheService) -> RecipeInFull:
     """Get a recipe in full, how many samples and shards it has, and its dataset card."""
     plan = _plan(service, name)

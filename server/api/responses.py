@@ -7,12 +7,14 @@ from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
 
 from server.api.request_form import AnomalyRequest
 from server.http.problems import Fault, Problem, refused
 from server.workers.encoding import MEDIA_TYPES, boundary
 from server.workers.jobs import Done, Encoded, Encoding
 from synthgen.recipe.recipe import Output
+from synthgen.sample import Facts
 from synthgen.shards import tar
 
 JSON, TAR, MULTIPART = "application/json", "application/x-tar", "multipart/mixed"
@@ -21,6 +23,25 @@ OFFERED = (JSON, *IMAGE_FORMATS, TAR, MULTIPART)
 SLICE_BYTES = 512 * 1024
 """Written at a time: what the connection does not take at once is copied, and moved, again and again."""
 ENCODINGS: dict[str, Encoding] = {JSON: "json", TAR: "block", MULTIPART: "multipart"}
+
+
+class MadeSample(BaseModel):
+    """A sample as JSON."""
+
+    key: str = Field(description="The sample's index, nine digits.")
+    media_type: str = Field(description="Of the image.")
+    image: str = Field(description="The image, in Base64.")
+    mask: str = Field(description="Base64 of a PNG: 255 where the image is anomalous, else 0.")
+    normal: str = Field("", description="Base64 of a PNG, where the recipe's output.keep_normal is true.")
+    facts: Facts = Field(description="How the sample was made.")
+
+
+class MadeSamples(BaseModel):
+    """The samples of a request as JSON; `_frame` and the workers write what this describes."""
+
+    seed: int = Field(description="The seed, drawn where none was sent.")
+    fingerprint: str = Field(description="Decides, with the versions of the libraries, every sample.")
+    samples: list[MadeSample] = Field(description="As many as were asked for, in order.")
 
 
 def accepted_type(request: Request) -> str:

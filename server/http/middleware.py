@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -38,22 +38,35 @@ def read_key(path: Path | None) -> str | None:
 
 
 class KeyMiddleware:
-    """Refuses every request without the key: as a bearer token, as X-API-Key, or as a password (Basic)."""
+    """Refuses requests without the key: as a bearer token, as X-API-Key, or as a password (Basic).
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
-        self._app, self._key = app, key.encode()
+    Some paths may be read without it: a path that ends in "/" with all that lies below it.
+    """
+
+    def __init__(self, app: ASGIApp, key: str, open_paths: Collection[str]) -> None:
+        self._app, self._key, self._open_paths = app, key.encode(), open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or respond with 401."""
-        if scope["type"] == "http" and not self._brings_key(Headers(scope=scope)):
+        if scope["type"] == "http" and not self._may_pass(scope):
             problem = Problem(
                 HTTPStatus.UNAUTHORIZED,
-                "a key is needed: 'Authorization: Bearer KEY', 'X-API-Key: KEY', or as the password (Basic)",
-                headers={"WWW-Authenticate": 'Basic realm="synthgen", charset="UTF-8", Bearer'},
+                "the key is missing or wrong; expected 'Authorization: Bearer KEY', 'X-API-Key: KEY', or "
+                "it as the password (Basic)",
+                # Alone: Chromium asks for no password where another scheme stands in the same line.
+                headers={"WWW-Authenticate": 'Basic realm="synthgen", charset="UTF-8"'},
             )
             await problem.response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _may_pass(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        is_open = any(
+            path.startswith(each) if each.endswith("/") else path == each for each in self._open_paths
+        )
+        is_read = scope["method"] in ("GET", "HEAD")
+        return (is_open and is_read) or self._brings_key(Headers(scope=scope))
 
     def _brings_key(self, headers: Headers) -> bool:
         offered = headers.getlist("x-api-key")

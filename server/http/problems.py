@@ -5,11 +5,12 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from pydantic.dataclasses import dataclass
 from starlette.exceptions import HTTPException
 
 LOGGER = logging.getLogger("synthgen.server")
@@ -22,11 +23,22 @@ MAX_FIELD = 200
 """What a request can make a response repeat, in characters."""
 
 
-class Fault(NamedTuple):
-    """A field of the request, such as ``recipe.synthesizers.0.delta``, and what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A field of the request, and what is wrong with it."""
 
-    field: str
-    detail: str
+    field: str = Field(description="Such as recipe.synthesizers.0.delta.")
+    detail: str = Field(description="What was found, and what is expected.")
+
+
+class ProblemDetail(BaseModel):
+    """What every response says that is no success (RFC 9457)."""
+
+    type: str = Field(description="about:blank: the status says all that there is to say of the kind.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The status of the response.")
+    detail: str = Field(description="One sentence: what, where, found, expected.")
+    errors: list[Fault] = Field([], description="The fields that are wrong, where it is fields.")
 
 
 class Problem(Exception):  # noqa: N818 - the standard's name for it
@@ -44,18 +56,18 @@ class Problem(Exception):  # noqa: N818 - the standard's name for it
 
     def response(self) -> Response:
         """The response: ``application/problem+json``."""
-        body: dict[str, Any] = {
-            "type": "about:blank",
-            "title": self.status.phrase,
-            "status": int(self.status),
-            "detail": self.detail[:MAX_DETAIL],
-        }
-        if self.faults:
-            body["errors"] = [
-                {"field": fault.field[:MAX_FIELD], "detail": fault.detail[:MAX_DETAIL]}
+        body = ProblemDetail(
+            type="about:blank",
+            title=self.status.phrase,
+            status=self.status,
+            detail=self.detail[:MAX_DETAIL],
+            errors=[
+                Fault(fault.field[:MAX_FIELD], fault.detail[:MAX_DETAIL])
                 for fault in self.faults[:MAX_FAULTS]
-            ]
-        return Response(json.dumps(body), self.status, self.headers, media_type="application/problem+json")
+            ],
+        )
+        content = json.dumps(body.model_dump(exclude_defaults=True))
+        return Response(content, self.status, self.headers, media_type="application/problem+json")
 
 
 def refused(detail: str, *faults: Fault) -> Problem:

@@ -200,7 +200,8 @@ function save(id, link, name) {
 function showTexts(request) {
   const kind = method().strength_name;
   element("recipe").textContent = recipeYaml({ ...request, kind });
-  element("request").textContent = curl(request, new URL(".", document.baseURI).href.replace(/\/$/, ""));
+  const origin = new URL(".", document.baseURI).href.replace(/\/$/, "");
+  element("request").textContent = curl(request, origin, document.body.dataset.wantsKey === "true");
   element("actions").hidden = false;
   element("download").onclick = () => download(request);
 }

@@ -64,12 +64,16 @@ const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 /** A file as curl's -F takes it: in quotes of its own, so that commas and semicolons are part of the name. */
 const upload = (name) => shell(`images=@"${name.replace(/["\\]/g, "\\$&")}"`);
 
-/** The request as a command; its response is a tar with image, mask, normal image and facts. */
-export function curl({ pictures, recipe, seed, strength, category }, origin) {
+/**
+ * The request as a command; its response is a tar with image, mask, normal image and facts. Where the server
+ * wants a key, the command takes it from the environment.
+ */
+export function curl({ pictures, recipe, seed, strength, category }, origin, wantsKey) {
+  const command = wantsKey ? 'curl -fsS -H "X-API-Key: $SYNTHGEN_API_KEY"' : "curl -fsS";
   const builtin = pictures.filter(({ href }) => href);
-  const fetched = builtin.map(({ href, file }) => `curl -fsS ${shell(new URL(href, origin).href)} -o ${shell(file.name)}\n`);
+  const fetched = builtin.map(({ href, file }) => `${command} ${shell(new URL(href, origin).href)} -o ${shell(file.name)}\n`);
   const lines = [
-    `curl -fsS ${shell(`${origin}/v1/anomalies`)} -H 'Accept: application/x-tar'`,
+    `${command} ${shell(`${origin}/v1/anomalies`)} -H 'Accept: application/x-tar'`,
     ...pictures.map(({ file }) => `-F ${upload(file.name)}`),
     `--form-string ${shell(`recipe=${JSON.stringify(recipe)}`)}`,
     ...(category ? [`--form-string ${shell(`category=${category}`)}`] : []),

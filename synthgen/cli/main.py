@@ -57,11 +57,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"synthgen: {message}; see `{self.prog} --help`\n")
 
 
-def _unexpected(error: Exception) -> RunError:
+def _unexpected(error: Exception) -> SynthgenError:
     """One sentence about what no command expected."""
+    from synthgen.runtime.extras import missing_extra
     from synthgen.runtime.memory import out_of_memory
 
-    if lacking := out_of_memory(error):
+    if lacking := out_of_memory(error) or missing_extra(error):
         return lacking
     if isinstance(error, OSError):
         if error.filename is None:

@@ -5,7 +5,6 @@ from argparse import Namespace
 from synthgen.cli.arguments import Commands, command, path
 
 SETTINGS = ("recipes", "models", "host", "port", "device", "api_key_file")
-PACKAGES = ("fastapi", "uvicorn", "pydantic_settings", "prometheus_client", "multipart")
 
 
 def add(commands: Commands) -> None:
@@ -30,11 +29,10 @@ def add(commands: Commands) -> None:
 
 def serve(options: Namespace) -> int:
     """Make anomalies over HTTP until stopped."""
-    from synthgen.errors import require_package
     from synthgen.runtime.devices import require_device
+    from synthgen.runtime.extras import require_extra
 
-    for package in PACKAGES:
-        require_package(package, "server", "synthgen serve")
+    require_extra("server", "synthgen serve")
     from server.serve import run, settings_of
 
     given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from synthgen.errors import require_package
 from synthgen.runtime.devices import chosen_device
+from synthgen.runtime.extras import require_extra
 
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
@@ -33,7 +33,6 @@ class DetectorChoice:
 
         Raises InputError for a method or a setting that is not there.
         """
-        require_package("safetensors", "detectors", method)
         from synthgen.config.reader import parse_model
         from synthgen.detectors.registry import detector_type
 
@@ -43,7 +42,7 @@ class DetectorChoice:
 
     def make(self) -> "Detector":
         """The detector. Raises InputError and RunError as `make_detector` does."""
-        require_package("safetensors", "detectors", self.method)
+        require_extra("detectors", "a detector")
         from synthgen.detectors.registry import make_detector
 
         device = chosen_device(self.device)

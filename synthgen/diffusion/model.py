@@ -6,12 +6,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor
 
 from synthgen.diffusion.model_files import model_directory, read_facts, scheduler_config
@@ -33,9 +32,13 @@ from synthgen.diffusion.schedule import Schedule, schedule_from_config
 from synthgen.diffusion.tensors import from_network, to_network
 from synthgen.errors import InputError, RunError
 from synthgen.images.pixels import Pixels
+from synthgen.runtime.extras import require_extra
 from synthgen.runtime.memory import is_out_of_memory
 from synthgen.runtime.threads import one_torch_thread
 from synthgen.streams import Stream
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 STEPS = {"ancestral": ancestral_step, "ddim": ddim_step}
 
@@ -64,6 +67,7 @@ class DiffusionModel:
 
     def __init__(self, directory: Path, device: str = "cpu") -> None:
         """Load a directory that `synthgen sdas train` wrote. Raises InputError where it is not whole."""
+        require_extra("sdas", "a diffusion model")
         self.facts = read_facts(directory)
         self._directory = directory
         self._device = device
@@ -189,7 +193,7 @@ class DiffusionModel:
         strengths = torch.tensor([request.strength for request in requests], device=self._device)
         return strength_over_time(strengths, schedule, sampling.strength_over_time)
 
-    def _load(self) -> UNet2DModel:
+    def _load(self) -> "UNet2DModel":
         half = torch.bfloat16 if self._device.startswith("cuda") else torch.float32
         unet = read_network(f"model {self._directory}", self._directory / "unet", half)
         expected = (self.facts.size // self.facts.packing, self.facts.channels * self.facts.packing**2)

@@ -4,10 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
-from diffusers import UNet2DModel
 from pydantic import ConfigDict, Field, ValidationError
 
 from synthgen.config.model import FrozenModel
@@ -15,6 +14,9 @@ from synthgen.config.validation import first_fault
 from synthgen.diffusion.model_files import read_object
 from synthgen.errors import InputError
 from synthgen.runtime.memory import is_out_of_memory
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
 
 CONFIG = "config.json"
 
@@ -31,12 +33,14 @@ class NetworkConfig(FrozenModel):
     ] = (224, 448, 672, 896)
 
 
-def read_network(what: str, directory: Path, dtype: torch.dtype = torch.float32) -> UNet2DModel:
+def read_network(what: str, directory: Path, dtype: torch.dtype = torch.float32) -> "UNet2DModel":
     """The network in a directory, on the CPU; ``what`` begins the sentence of an error.
 
     Raises InputError where config.json is of another network or not that of the weights, where the weights
     are damaged, or not all of them are numbers. Never asks the hub.
     """
+    from diffusers import UNet2DModel
+
     read_network_config(what, directory)
     try:
         with _silent():

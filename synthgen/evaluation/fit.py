@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.detectors.choice import DetectorChoice
-from synthgen.errors import InputError, require_package
+from synthgen.errors import InputError
 from synthgen.runtime.devices import chosen_device
+from synthgen.runtime.extras import require_extra
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sources.base import Source
 from synthgen.storage.place import is_url, local_path
@@ -50,6 +51,7 @@ def fit_detector(
     what cannot be used, RunError where fitting or writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
+    require_extra("detectors", "a detector")
     with nullcontext() if out is None else _free_directory(str(out)) as directory:
         detector = choice.make()
         pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories)
@@ -62,7 +64,7 @@ def fit_detector(
 
 def load_detector(directory: str | Path, device: str = "auto") -> "Detector":
     """A detector as `fit_detector` saved it. Raises InputError where there is none of this version."""
-    require_package("safetensors", "detectors", "a detector")
+    require_extra("detectors", "a detector")
     from synthgen.detectors.registry import load_detector as load
 
     return load(local_path(directory), chosen_device(device))

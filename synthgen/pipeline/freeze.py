@@ -56,8 +56,14 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
 
 def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
     """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
+<<<<<<< HEAD
     with progress("looking at the images", "images") as report:
         found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, report)
+=======
+    for synthesizer in recipe.synthesizers:
+        synthesizer.require_packages()
+    found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress)
+>>>>>>> w-server
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
         raise InputError(

@@ -256,4 +256,6 @@ def _place(error: Exception) -> str | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, ImportError):  # the file system's own package is missing, and fsspec names it
+        return str(error)
     return " ".join(f"{type(error).__name__} {error}".split())

@@ -86,6 +86,9 @@ class Synthesizer(FrozenModel, Generic[P]):
         """Whether the method takes pixels of another image of the same product."""
         return False
 
+    def require_packages(self) -> None:
+        """Raise InputError where an optional package that the method runs on is not installed."""
+
     def check(self, ingredients: Ingredients) -> None:
         """Raise InputError where the method cannot serve the plan's images."""
 

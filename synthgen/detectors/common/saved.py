@@ -4,9 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors.torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
 from torch import Tensor
 
 from synthgen.config.model import FrozenModel
@@ -37,9 +35,11 @@ def write_detector(
     directory: Path, method: str, settings: DetectorSettings, backbone: Backbone | None, state: State
 ) -> None:
     """Write the record last, so that a directory with a record is whole. Raises RunError where that fails."""
-    files = {STATE: safetensors.torch.save(state)}
+    from safetensors.torch import save
+
+    files = {STATE: save(state)}
     if backbone:
-        files[BACKBONE] = safetensors.torch.save(_weights(backbone))
+        files[BACKBONE] = save(_weights(backbone))
     record = DetectorRecord(
         method=method,
         settings=settings.model_dump(mode="json"),
@@ -78,11 +78,14 @@ def read_record(directory: Path) -> DetectorRecord:
 
 def read_state(directory: Path, record: DetectorRecord) -> State:
     """What the detector has learned. Raises InputError where the files are not those of the record."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     if record.backbone_sha256:
         _require(directory / BACKBONE, record.backbone_sha256)
     content = _require(directory / STATE, record.state_sha256)
     try:
-        return safetensors.torch.load(content)
+        return load(content)
     except SafetensorError as error:
         raise InputError(f"{directory / STATE}: not readable ({error}); fit the detector again") from error
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from synthgen.errors import InputError, RunError
@@ -115,6 +114,8 @@ def read_weights(path: Path, names: Collection[str]) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path, names: Collection[str]) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys() if name in names}  # noqa: SIM118

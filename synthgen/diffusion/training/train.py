@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.diffusion.training.settings import TrainingSettings
-from synthgen.errors import InputError, require_package
+from synthgen.errors import InputError
 from synthgen.runtime.devices import require_device
+from synthgen.runtime.extras import require_extra
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sources.base import Source
 from synthgen.sources.folder import FolderSource
@@ -64,8 +65,7 @@ def train_diffusion(
     the main process alone. Raises InputError for what cannot be used, RunError where the training fails;
     after Ctrl-C the state is saved, and KeyboardInterrupt is raised; after SIGTERM it is saved, too.
     """
-    for package in ("diffusers", "accelerate"):
-        require_package(package, "sdas", "training a diffusion model")
+    require_extra("sdas", "training a diffusion model")
     from synthgen.diffusion.training.directory import TrainingDirectory
     from synthgen.diffusion.training.first_weights import find_first_weights
     from synthgen.diffusion.training.images import read_images

@@ -11,8 +11,9 @@ from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import StrengthRange
 from synthgen.defect import Defect
 from synthgen.diffusion.sampling import Sampling
-from synthgen.errors import InputError, require_package
+from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
+from synthgen.runtime.extras import require_extra
 from synthgen.scene import Scene
 from synthgen.streams import Stream
 from synthgen.synthesizers.base import Params, Synthesizer
@@ -68,10 +69,14 @@ class DiffusionSynthesizer(Synthesizer[P]):
         """The one model."""
         return {self.model}
 
+    def require_packages(self) -> None:
+        """Raise InputError where a model is to be sampled without the extra ``sdas``."""
+        if self.models():
+            require_extra("sdas", self.method)
+
     def check(self, ingredients: Ingredients) -> None:
         """Raise InputError where the model cannot serve the plan's images."""
         for name in self.models():
-            require_package("diffusers", "sdas", self.method)
             _check_model(self.method, self.view, name, ingredients)
 
     def pinned(self, ingredients: Ingredients) -> dict[str, Any]:

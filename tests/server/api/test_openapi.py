@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import jsonschema_rs
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -84,16 +85,99 @@ def test_the_fields_of_a_recipe_are_described(server: Running) -> None:
     assert {"Scar", "LatticeShape", "Output"} <= references <= schemas.keys()
 
 
-def test_every_json_response_names_its_fields(server: Running) -> None:
+JSON_RESPONSES = {
+    "/v1/anomalies": ("post", "MadeSamples"),
+    "/v1/recipes": ("get", "Recipes"),
+    "/v1/recipes/{name}": ("get", "RecipeInFull"),
+    "/v1/methods": ("get", "Methods"),
+    "/v1/models": ("get", "Models"),
+    "/v1/pictures": ("get", "Pictures"),
+}
+"""Every route that responds with JSON, and the model of its response."""
+
+
+def schema_of(described: dict[str, Any], path: str, method: str, status: int, kind: str) -> dict[str, Any]:
+    """The schema of a response, with the components that it refers to."""
+    schema: dict[str, Any] = described["paths"][path][method]["responses"][str(status)]["content"][kind][
+        "schema"
+    ]
+    return {**schema, "components": described["components"]}
+
+
+def test_every_json_response_has_a_model_with_described_fields(server: Running) -> None:
     described = document(server)
+    schemas = described["components"]["schemas"]
+    found = {}
     for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {})
+                assert all(each.get("schema") for each in content.values()), (path, status)
+                if "application/json" in content:
+                    assert status == "200", (path, status)
+                    found[path] = (method, content["application/json"]["schema"]["$ref"].rpartition("/")[2])
+    assert found == JSON_RESPONSES
+    reached = {*(name for _, name in found.values()), "ProblemDetail"}
+    waiting = list(reached)
+    while waiting:
+        more = set(re.findall('"#/components/schemas/(\\w+)"', json.dumps(schemas[waiting.pop()]))) - reached
+        reached |= more
+        waiting += more
+    assert {"Facts", "MadeSample", "UnavailableRecipe", "Fault"} <= reached
+    assert [fault for name in sorted(reached) for fault in undescribed(schemas[name])] == []
+
+
+def test_real_responses_are_as_they_are_described(server: Running) -> None:
+    described = document(server)
+    kept = {"synthesizers": [{"method": "cutout"}], "output": {"keep_normal": True}}
+    requests = {
+        path: [server.get(path.replace("{name}", "patches"))]
+        for path, (method, _) in JSON_RESPONSES.items()
+        if method == "get"
+    }
+    requests["/v1/anomalies"] = [
+        server.send(form(server.url, [picture(1), picture(2)], recipe, n=2)) for recipe in (kept, "patches")
+    ]
+    for path, responses in requests.items():
+        schema = schema_of(described, path, JSON_RESPONSES[path][0], 200, "application/json")
+        for status, _, body in responses:
+            assert status == 200, path
+            jsonschema_rs.validator_for(schema).validate(json.loads(body))
+    first, second = (json.loads(body)["samples"][0] for _, _, body in requests["/v1/anomalies"])
+    assert "normal" in first and "normal" not in second
+    available = {each["available"] for each in json.loads(requests["/v1/recipes"][0][2])["recipes"]}
+    assert available == {True, False}
+
+
+def test_real_problems_are_as_they_are_described(server: Running) -> None:
+    described = document(server)
+    responses = {
+        ("/v1/recipes/{name}", "get", 404): server.get("/v1/recipes/nope"),
+        ("/v1/recipes/{name}", "get", 422): server.get(f"/v1/recipes/{'n' * 201}"),
+        ("/v1/recipes/{name}/shards/{shard}.tar", "get", 422): server.get("/v1/recipes/kept/shards/1.tar"),
+        ("/v1/pictures/{name}.png", "get", 404): server.get("/v1/pictures/nope.png"),
+        ("/v1/pictures/{name}.png", "get", 422): server.get(f"/v1/pictures/{'n' * 201}.png"),
+        ("/v1/methods", "get", 403): server.get("/v1/methods", Origin="https://elsewhere.example"),
+        ("/v1/methods", "get", 421): server.get("/v1/methods", Host="elsewhere.example"),
+        ("/v1/anomalies", "post", 406): server.send(form(server.url, [picture(1)], "kept", "text/html")),
+        ("/v1/anomalies", "post", 422): server.send(form(server.url, [picture(1)], "kept", n=0)),
+    }
+    for (path, method, expected), (status, headers, body) in responses.items():
+        assert (status, headers["content-type"]) == (expected, "application/problem+json"), path
+        schema = schema_of(described, path, method, status, "application/problem+json")
+        problem = json.loads(body)
+        jsonschema_rs.validator_for(schema).validate(problem)
+        assert problem["status"] == status
+        assert ("errors" in problem) == (status == 422), path
+
+
+def test_without_a_key_none_is_asked_for(server: Running) -> None:
+    described = document(server)
+    assert "securitySchemes" not in described["components"]
+    for operations in described["paths"].values():
         for operation in operations.values():
-            content = operation["responses"]["200"]["content"]
-            if "application/json" in content:
-                schema = content["application/json"]["schema"]
-                if "$ref" in schema:
-                    schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-                assert schema["properties"], path
+            assert "security" not in operation
+            assert "401" not in operation["responses"] and "421" in operation["responses"]
 
 
 def test_the_examples_of_the_documentation_work_as_they_stand(server: Running) -> None:

@@ -1,5 +1,6 @@
 """The key, and wrong options of `synthgen serve`: refused in one sentence."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,12 +31,13 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_nothing_is_served_without_the_key(locked: Running, method: bytes) -> None:
     paths = [
         "/",
-        "/docs",
-        "/openapi.json",
         "/metrics",
         "/livez",
         "/readyz",
         "/page/app.js",
+        "/page/docs.js/../app.js",
+        "/docs/",
+        "/docs/files",
         "/nope",
         "/v1/anomalies",
     ]
@@ -43,6 +45,41 @@ def test_nothing_is_served_without_the_key(locked: Running, method: bytes) -> No
         response = exchange(locked.port, head(method + b" " + path.encode()))
         assert response.status == 401, path
         assert response.headers["www-authenticate"].startswith("Basic")
+
+
+DOCUMENTATION = ("/docs", "/docs/files/swagger-ui.css", "/openapi.json", "/page/docs.js", "/page/icon.svg")
+
+
+@pytest.mark.parametrize("path", DOCUMENTATION)
+def test_the_documentation_is_read_without_the_key(locked: Running, path: str) -> None:
+    assert exchange(locked.port, head(b"GET " + path.encode())).status == 200
+    assert exchange(locked.port, head(b"POST " + path.encode())).status == 401
+
+
+def test_the_document_says_how_the_key_is_brought(locked: Running) -> None:
+    described = json.loads(locked.get("/openapi.json")[2])
+    schemes = described["components"]["securitySchemes"]
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            assert [list(each) for each in operation["security"]] == [[name] for name in schemes]
+            assert "401" in operation["responses"] and "421" not in operation["responses"]
+    assert locked.get("/v1/methods")[0] == 401
+    key = KEY.decode()
+    for scheme in schemes.values():
+        brought = {
+            "bearer": {"Authorization": f"Bearer {key}"},
+            "basic": {"Authorization": f"Basic {b64encode(b'me:' + KEY).decode()}"},
+            "apiKey": {scheme.get("name", ""): key},
+        }[scheme.get("scheme", scheme["type"])]
+        assert locked.get("/v1/methods", **brought)[0] == 200, scheme
+    assert len(schemes) == 3
+
+
+def test_the_refusal_says_how_the_key_is_brought(locked: Running) -> None:
+    for headers in ({}, {"Api-Key": KEY.decode()}, {"Authorization": KEY.decode()}, {"X-API-Key": "wrong"}):
+        status, _, body = locked.get("/v1/methods", **headers)
+        assert status == 401
+        assert "expected 'Authorization: Bearer KEY', 'X-API-Key: KEY', or " in json.loads(body)["detail"]
 
 
 @pytest.mark.parametrize(
