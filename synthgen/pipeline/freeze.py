@@ -9,6 +9,7 @@ from hashlib import sha256
 from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.depth import DepthRange
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
@@ -30,6 +31,7 @@ class Ground:
     """What the normal images of a recipe are: the same whatever is made of them, and with whichever seed."""
 
     preparation: Preparation
+    depth: DepthRange | None
     images: list[NormalImage]
     rejected: list[RejectedFile]
     foreground: dict[str, ForegroundRule]
@@ -57,7 +59,10 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
 
 def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
     """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
-    found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress)
+    chosen = None if recipe.intensity_range == "auto" else recipe.intensity_range
+    found = survey(
+        recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress, intensity_range=chosen
+    )
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
         raise InputError(
@@ -70,7 +75,7 @@ def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
         category: _decide(recipe, preparation, category, images)
         for category in sorted({image.category for image in images})
     }
-    return Ground(preparation, images, found.rejected, foreground)
+    return Ground(preparation, found.depth, images, found.rejected, foreground)
 
 
 def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
@@ -81,6 +86,7 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
     plan = Plan(
         recipe=recipe,
         preparation=ground.preparation,
+        depth=ground.depth,
         images=ground.images,
         rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
         foreground=ground.foreground,

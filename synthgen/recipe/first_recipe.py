@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from synthgen.config.reader import parse_model
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.depth import Levels, depth_range, levels
 from synthgen.images.pixels import Decoded, Pixels, is_grey
 from synthgen.images.preparation import MAX_SIDE, Preparation
 from synthgen.images.prepare import prepare
@@ -78,15 +77,15 @@ def suggested_size(sizes: Counter[Size]) -> Size | Literal["native"]:
 def _look(source: Source, entries: Sequence[Entry]) -> Look:
     some = _spread(entries, MOST_LOOKED_AT)
     look = Look(len(entries), len(some))
+    depths: list[Levels | None] = []
     for entry in some:
         pixels = _decoded(source, entry, look)
         if pixels is None:
             continue
         look.sizes[pixels.shape[0], pixels.shape[1]] += 1
         look.is_grey &= is_grey(pixels)
-        if pixels.dtype == np.uint16:
-            low, high = look.depth16 or (65535, 0)
-            look.depth16 = min(low, int(pixels.min())), max(high, int(pixels.max()))
+        depths.append(levels(pixels))
+    look.depth = depth_range(depths)
     return look
 
 
@@ -98,7 +97,7 @@ def _foregrounds(
         size=next(iter(look.sizes)) if size == "native" else size,
         resize="whole",
         channels=1 if look.is_grey else 3,
-        depth16=look.depth16,
+        depth16=look.depth.range if look.depth else None,
     )
     rules = {}
     for category in sorted({entry.category for entry in entries}):
