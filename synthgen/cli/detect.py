@@ -8,6 +8,7 @@ from synthgen.cli.arguments import (
     Commands,
     add_categories,
     add_device,
+    add_on_bad_image,
     add_settings,
     command,
     group,
@@ -34,6 +35,7 @@ def add(commands: Commands) -> None:
         "--seed", type=seed, default=0, help="decides everything random (default: %(default)s)"
     )
     add_categories(fitted)
+    add_on_bad_image(fitted)
     add_detector_options(fitted)
 
     scored = command(below, "score", "print the score of every image as CSV: path,score", score)
@@ -81,6 +83,7 @@ def fit(options: Namespace) -> int:
         options.out,
         categories=options.categories,
         seed=options.seed,
+        on_bad_image=options.on_bad_image or "fail",
         progress=bars,
     )
     print_skipped(fitted.rejected)
