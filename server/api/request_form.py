@@ -34,6 +34,7 @@ MAX_SEED = 2**53
 RECIPE_FIELDS = (
     "size",
     "resize",
+    "intensity_range",
     "normal_share",
     "foreground",
     "min_contrast",

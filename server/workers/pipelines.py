@@ -67,7 +67,7 @@ class Plans:
         self._require_images(uploaded.images)
         source = UploadSource.of(uploaded.images, uploaded.category)
         recipe = uploaded.recipe.model_copy(update={"source": source})
-        seen = recipe.model_dump_json(include={"size", "resize", "foreground"})
+        seen = recipe.model_dump_json(include={"size", "resize", "intensity_range", "foreground"})
         ground = self._grounds.get(_key(uploaded, seen), lambda: _ground(recipe))
         self._require_size(ground)
         return Pipeline(

@@ -83,6 +83,15 @@ def add_device(added: argparse.ArgumentParser) -> None:
     added.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
 
+def add_on_bad_image(added: argparse.ArgumentParser) -> None:
+    """``--on-bad-image``."""
+    added.add_argument(
+        "--on-bad-image",
+        choices=["fail", "skip"],
+        help="a normal image that cannot be used: stop, or name it and leave it out (default: fail)",
+    )
+
+
 def add_settings(added: argparse.ArgumentParser, does: str) -> None:
     """``--set``, which can be given several times."""
     added.add_argument("--set", action="append", default=[], metavar="A=B", help=does)

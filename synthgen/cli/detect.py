@@ -9,6 +9,7 @@ from synthgen.cli.arguments import (
     add_categories,
     add_device,
     add_normal,
+    add_on_bad_image,
     add_settings,
     command,
     group,
@@ -37,6 +38,7 @@ def add(commands: Commands) -> None:
     )
     add_categories(fitted)
     add_normal(fitted)
+    add_on_bad_image(fitted)
     add_detector_options(fitted)
 
     scored = command(below, "score", "print the score of every image as CSV: path,score", score)
@@ -84,6 +86,7 @@ def fit(options: Namespace) -> int:
         options.out,
         categories=options.categories,
         seed=options.seed,
+        on_bad_image=options.on_bad_image or "fail",
         progress=bars,
     )
     print_skipped(fitted.rejected)

@@ -4,7 +4,15 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from synthgen.cli.arguments import Commands, add_categories, add_normal, command, path, positive
+from synthgen.cli.arguments import (
+    Commands,
+    add_categories,
+    add_normal,
+    add_on_bad_image,
+    command,
+    path,
+    positive,
+)
 from synthgen.cli.detect import add_detector_options, chosen_detector
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ def add(commands: Commands) -> None:
     added.add_argument("--masks", type=path, help="the folder of masks, as a name or glob")
     add_categories(added)
     add_normal(added)
+    add_on_bad_image(added)
     added.add_argument("--seeds", type=positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
     added.add_argument("--out", type=path, help="directory for the report (JSON, Markdown) and pictures")
     add_detector_options(added)
@@ -49,6 +58,7 @@ def evaluate(options: Namespace) -> int:
         categories=options.categories,
         seeds=options.seeds or SEEDS,
         device=options.device,
+        on_bad_image=options.on_bad_image or "fail",
         progress=bars,
     )
     print(f"{markdown_table(report)}\n\n{defect_types_table(report)}")
@@ -78,9 +88,10 @@ def _judged(options: Namespace) -> "DetectorChoice | str":
 
     if options.detector in DETECTORS:
         return chosen_detector(options.detector, options)
-    for name in ("seeds", "backbone", "weights", "set"):
+    for name in ("seeds", "backbone", "weights", "set", "on_bad_image"):
         if getattr(options, name) and local_path(options.detector).is_dir():
+            option = name.replace("_", "-")
             raise InputError(
-                f"--{name}: {options.detector} is fitted already; leave it out, or name a method"
+                f"--{option}: {options.detector} is fitted already; leave it out, or name a method"
             )
     return str(options.detector)

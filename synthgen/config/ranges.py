@@ -11,10 +11,20 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _increasing(bounds: tuple[int, int]) -> tuple[int, int]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError(f"a range is [low, high], and {bounds[0]} is not below {bounds[1]}")
+    return bounds
+
+
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
+
+_Intensity = Annotated[int, Field(ge=0, le=65535)]
+IntensityRange = Annotated[tuple[_Intensity, _Intensity], AfterValidator(_increasing)]
+"""Values of 16-bit images."""
 
 Degrees = Annotated[float, Field(ge=-360, le=360)]
 

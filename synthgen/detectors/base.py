@@ -58,6 +58,9 @@ class Detector(ABC):
     """The method's name in the table of detectors."""
     settings_type: ClassVar[type[DetectorSettings]]
     backbone: Backbone | None = None
+    depth16: tuple[int, int] | None = None
+    """The values between which the 16-bit images that it was fitted on were scaled to 0 … 255; whoever reads
+    images for it scales them alike. None: it was fitted on images of 8 bits."""
 
     def __init__(self, settings: DetectorSettings, device: torch.device) -> None:
         self.settings = settings

@@ -56,7 +56,14 @@ def save_detector(detector: Detector, directory: Path) -> None:
     Whenever this is interrupted, the directory is either whole or recognised as incomplete. Raises RunError
     before the detector was fitted, and where the directory cannot be written.
     """
-    write_detector(directory, detector.method, detector.settings, detector.backbone, detector.state)
+    write_detector(
+        directory,
+        detector.method,
+        detector.settings,
+        detector.backbone,
+        detector.state,
+        depth16=detector.depth16,
+    )
 
 
 def load_detector(directory: Path, device: str) -> Detector:
@@ -84,6 +91,7 @@ def load_detector(directory: Path, device: str) -> Detector:
             f"detector {directory}: what was learned does not fit its settings "
             f"({' '.join(str(error).split())[:100]}); fit it again"
         ) from error
+    detector.depth16 = record.depth16
     return detector
 
 

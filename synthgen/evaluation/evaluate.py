@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,12 @@ from synthgen.evaluation.fit import fit_on, load_detector, read_fitted_on, read_
 from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.protocol import Truth, measure, predict_all, read_truth
 from synthgen.evaluation.report import Category, Report, Run, run, write
-from synthgen.evaluation.test_set import LabelledDataset, TestSet
+from synthgen.evaluation.test_set import TOO_DEEP, LabelledDataset, NormalPictures, TestSet
 from synthgen.runtime.progress import Stages, silent
 from synthgen.runtime.versions import versions
 from synthgen.sources.base import LabelledSource
 from synthgen.sources.records import RejectedFile
+from synthgen.sources.survey import OnBadImage
 from synthgen.storage.output import OutputDirectory
 from synthgen.storage.place import local_path, require_apart
 from synthgen.storage.root import chosen
@@ -38,13 +39,15 @@ def evaluate(
     categories: Sequence[str] | None = None,
     seeds: int = SEEDS,
     device: str = "auto",
+    on_bad_image: OnBadImage = "fail",
     progress: Stages = silent,
 ) -> Report:
     """Measure a detector in every category of a data set with labels; the report goes to ``out``, too.
 
     ``detector`` is a method, which is fitted on each category's normal images with the seeds 0 to
     ``seeds`` - 1, or the directory of a fitted detector. ``layout`` names the data set's layout where it is
-    not to be recognised. Raises InputError for what cannot be used, before anything is fitted.
+    not to be recognised. A normal image that cannot be used is an InputError or, by ``on_bad_image``, left
+    out. Raises InputError for what else cannot be used, before anything is fitted.
     """
     judged = _Judged.of(detector, seeds, device)
     place = str(dataset.path if isinstance(dataset, LabelledSource) else dataset)
@@ -52,8 +55,9 @@ def evaluate(
     names = chosen(categories, found.categories(), place)
     with nullcontext() if out is None else _report_directory(str(out), place) as directory:
         evaluation = _Evaluation(judged, found, directory, progress)
-        # All labels first: what is wrong with them is said before hours are spent on fitting.
+        # All images first: what is wrong with them is said before hours are spent on fitting.
         tests = [evaluation.read(category) for category in names]
+        tests = [evaluation.with_normals(test, on_bad_image, len(tests)) for test in tests]
         report = evaluation.report([evaluation.category(test) for test in tests])
         if directory:
             write(report, directory)
@@ -106,6 +110,8 @@ class _Judged:
 class _Test:
     test_set: TestSet
     truth: Truth
+    normals: NormalPictures | None = None
+    """What is fitted on; none for a detector that is fitted already."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +135,34 @@ class _Evaluation:
         with self.progress(f"reading labels of {category}", "images") as report:
             return _Test(test_set, read_truth(test_set, self.judged.side, report))
 
+    def with_normals(self, test: _Test, on_bad_image: OnBadImage, sharing: int) -> _Test:
+        """Read what is to be fitted on. Raises InputError where the test images have other bits than that."""
+        category, judged = test.test_set.category, self.judged
+        normals, depth16 = None, judged.detector.depth16
+        if judged.choice:
+            normals = read_normals(
+                self.dataset.normals(category),
+                judged.detector,
+                f"normal images of {category}",
+                self.progress,
+                on_bad_image=on_bad_image,
+                sharing=sharing,
+            )
+            depth16 = normals.depth16
+        if test.truth.deep and depth16 is None:
+            raise InputError(f"{test.truth.deep[0]}: {TOO_DEEP}")
+        return _Test(replace(test.test_set, depth16=depth16), test.truth, normals)
+
     def category(self, test: _Test) -> Category:
         """Everything that is measured in one category."""
         category, judged = test.test_set.category, self.judged
         fitted_on, count = judged.fitted_on, None
         rejected: list[RejectedFile] = []
         runs: list[Run] = []
-        if judged.choice is None:
+        normals = test.normals
+        if judged.choice is None or normals is None:
             runs.append(self._run(None, judged.detector, test, is_first=True))
         else:
-            pictures = self.dataset.normals(category)
-            normals = read_normals(pictures, judged.detector, f"normal images of {category}", self.progress)
             fitted_on, rejected, count = frozenset(normals.sha256s), normals.rejected, len(normals)
             for seed in judged.seeds:
                 detector = judged.choice.make()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
     from synthgen.evaluation.test_set import NormalPictures, Pictures
     from synthgen.sources.records import RejectedFile
+    from synthgen.sources.survey import OnBadImage
 
 FITTED_ON = "images.json"
 """sha256 of the images that a detector was fitted on, in its directory."""
@@ -42,20 +43,22 @@ def fit_detector(
     *,
     categories: Sequence[str] | None = None,
     seed: int = 0,
+    on_bad_image: "OnBadImage" = "fail",
     progress: Stages = silent,
 ) -> FittedDetector:
     """Fit a detector on normal images, and save it to the directory ``out``, if one is given.
 
     ``source`` is a folder, URL or data set, ``builtin``, a source, or a directory of shards, for the normal
-    images of its plan that no sample is judged by. ``seed`` decides everything random. Raises InputError for
-    what cannot be used, RunError where fitting or writing fails.
+    images of its plan that no sample is judged by. ``seed`` decides everything random. An image that cannot
+    be used is an InputError or, by ``on_bad_image``, left out. Raises InputError for what else cannot be used,
+    RunError where fitting or writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
     require_extra("detectors", "a detector")
     with nullcontext() if out is None else _free_directory(str(out)) as directory:
         detector = choice.make()
         pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories)
-        normals = read_normals(pictures, detector, "normal images", progress)
+        normals = read_normals(pictures, detector, "normal images", progress, on_bad_image=on_bad_image)
         fit_on(detector, normals, seed, choice.method, progress)
         if directory:
             _save(detector, directory, normals.sha256s)
@@ -81,18 +84,31 @@ def read_fitted_on(directory: Path) -> frozenset[str] | None:
         raise InputError(f"{path}: cannot be read ({error}); fit the detector again") from error
 
 
-def read_normals(pictures: "Pictures", detector: "Detector", what: str, progress: Stages) -> "NormalPictures":
-    """The normal images at the detector's size. Raises InputError where none can be used."""
-    from synthgen.evaluation.test_set import NormalPictures
+def read_normals(
+    pictures: "Pictures",
+    detector: "Detector",
+    what: str,
+    progress: Stages,
+    *,
+    on_bad_image: "OnBadImage",
+    sharing: int = 1,
+) -> "NormalPictures":
+    """The normal images at the detector's size; ``sharing`` such readers share the memory.
 
+    Raises InputError as `NormalPictures` does.
+    """
+    from synthgen.evaluation.test_set import CACHE_BYTES, NormalPictures
+
+    side, most = detector.settings.image_size, CACHE_BYTES // sharing
     with progress(f"reading {what}", "images") as report:
-        return NormalPictures(pictures, detector.settings.image_size, report)
+        return NormalPictures(pictures, side, report, on_bad_image=on_bad_image, cache_bytes=most)
 
 
 def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str, progress: Stages) -> None:
     """Fit as a stage of its own."""
     with progress(f"fitting {what}", "steps") as report:
         detector.fit(normals, seed, report)
+    detector.depth16 = normals.depth16
 
 
 def normal_pictures(source: str | Source, categories: Sequence[str] | None) -> "Pictures":

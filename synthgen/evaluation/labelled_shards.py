@@ -74,6 +74,7 @@ class ShardDataset(LabelledDataset):
             tuple(images),
             lambda path: pinned_bytes(source.read, path, images[path]),
             partial(_prepared, self._plan),
+            self._plan.preparation.depth16,
         )
 
     def test_set(self, category: str) -> TestSet:

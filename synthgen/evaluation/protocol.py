@@ -48,6 +48,8 @@ class Truth:
     """(side, side) each; None for an image without labels of its pixels."""
     sha256s: tuple[str, ...]
     """Of the images' files."""
+    deep: tuple[str, ...] = ()
+    """Paths of the images of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,19 @@ def read_truth(test_set: TestSet, side: int, progress: Progress | None = None) -
         )
     masks: list[Mask | None] = []
     sha256s: list[str] = []
+    deep: list[str] = []
     for number, image in enumerate(test_set.images, 1):
-        sha256, mask = test_set.truth(image, side)
-        sha256s.append(sha256)
-        masks.append(mask if image.paired else None)
+        label = test_set.truth(image, side)
+        sha256s.append(label.sha256)
+        masks.append(label.mask if image.paired else None)
+        deep.extend([image.path] if label.is_deep else [])
         if progress:
             progress(number, len(test_set.images))
     return Truth(
-        np.array([image.anomalous for image in test_set.images], np.bool_), tuple(masks), tuple(sha256s)
+        np.array([image.anomalous for image in test_set.images], np.bool_),
+        tuple(masks),
+        tuple(sha256s),
+        tuple(deep),
     )
 
 

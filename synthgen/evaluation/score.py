@@ -90,11 +90,12 @@ def _each(
     from synthgen.images.decode import UnusableImage, decode
     from synthgen.sources.records import RejectedFile
 
+    side = detector.settings.image_size
     for first in range(0, len(paths), BATCH):
         usable = {}
         for path in paths[first : first + BATCH]:
             try:
-                usable[path] = square(decode(root.read(path)), detector.settings.image_size)
+                usable[path] = square(decode(root.read(path)), side, detector.depth16)
             except (UnusableImage, OSError) as error:
                 rejected.append(RejectedFile(path=path, reason=str(error)))
         predictions = predict(detector, list(usable.values())) if usable else []

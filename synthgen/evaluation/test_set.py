@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.depth import Levels, depth_range, levels
 from synthgen.images.masks import read_mask
 from synthgen.images.pixels import Decoded, Mask, Pixels
 from synthgen.images.preparation import Preparation
@@ -22,9 +23,14 @@ from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import TestImage
 from synthgen.sources.records import RejectedFile
+from synthgen.sources.survey import OnBadImage
 
 CACHE_BYTES = 2**30
 """Prepared normal images kept for a second pass; beyond that they are read again."""
+TOO_DEEP = (
+    "the image has 16 bits, and the detector is fitted on images of 8; convert it to 8 bits, or fit on "
+    "images of 16"
+)
 
 T = TypeVar("T")
 
@@ -36,6 +42,18 @@ class Pictures:
     paths: tuple[str, ...]
     read: Callable[[str], bytes]
     decode: Callable[[bytes], Decoded] = decode
+    depth16: tuple[int, int] | None = None
+    """The range of 16-bit images, where ``decode`` has scaled them; else it is found in the images."""
+
+
+class Label(NamedTuple):
+    """What is known of a test image, with its mask at the detector's size."""
+
+    sha256: str
+    """Of the image's file."""
+    mask: Mask
+    is_deep: bool
+    """Whether the image has 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +65,26 @@ class TestSet:
     category: str
     images: tuple[TestImage, ...]
     read: Callable[[str], bytes]
+    depth16: tuple[int, int] | None = None
+    """The range of 16-bit images, as that of the detector that is judged."""
 
     def image(self, image: TestImage, side: int) -> Pixels:
         """The whole image resized to (side, side, 3). Raises InputError where it cannot be used."""
-        return _explained(lambda: square(decode(self._bytes(image.path)), side), image.path)
+        return _explained(lambda: square(decode(self._bytes(image.path)), side, self.depth16), image.path)
 
-    def truth(self, image: TestImage, side: int) -> tuple[str, Mask]:
-        """sha256 of the image's file, and its mask at (side, side): all False for a normal image.
+    def truth(self, image: TestImage, side: int) -> Label:
+        """The image's label; its mask at (side, side) is all False for a normal image.
 
         Raises InputError for an image or mask that cannot be used, an anomalous image without mask, and a
         mask that does not fit its image: of another size, empty, or not empty though the image is normal.
         """
         data = self._bytes(image.path)
         pixels = _explained(lambda: decode(data), image.path)
+        digest, is_deep = sha256(data).hexdigest(), pixels.dtype != np.uint8
         if image.mask is None:
             if image.anomalous and image.paired:
                 raise InputError(f"{image.path} is anomalous and has no mask; add the mask")
-            return sha256(data).hexdigest(), np.zeros((side, side), np.bool_)
+            return Label(digest, np.zeros((side, side), np.bool_), is_deep)
         mask_data = self._bytes(image.mask)
         mask = _explained(lambda: read_mask(mask_data), image.mask)
         if mask.shape != pixels.shape[:2]:
@@ -76,7 +97,7 @@ class TestSet:
             raise InputError(
                 f"{image.mask} {found}, and its image {image.path} is {label}; correct one of them"
             )
-        return sha256(data).hexdigest(), resized_mask(mask, side)
+        return Label(digest, resized_mask(mask, side), is_deep)
 
     def _bytes(self, path: str) -> bytes:
         try:
@@ -110,19 +131,35 @@ class LabelledDataset(ABC):
 
 
 class NormalPictures:
-    """Normal images at (side, side), in batches; the files that cannot be used are left out."""
+    """Normal images at (side, side), in batches; 16 bits are scaled by the range of all of them.
 
-    def __init__(self, pictures: Pictures, side: int, progress: Progress | None = None) -> None:
+    A file that cannot be used is an InputError or, where ``on_bad_image`` is ``skip``, left out.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        side: int,
+        progress: Progress | None = None,
+        *,
+        on_bad_image: OnBadImage = "fail",
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self._pictures, self._side = pictures, side
-        self._cache: BoundedCache[Pixels] = BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes)
+        self._cache: BoundedCache[Pixels] = BoundedCache(cache_bytes, lambda pixels: pixels.nbytes)
         self.paths: list[str] = []
         self.sha256s: list[str] = []
         self.rejected: list[RejectedFile] = []
+        depths: list[Levels | None] = []
         for number, path in enumerate(pictures.paths, 1):
             try:
                 data = pictures.read(path)
-                self._cache.get(path, lambda data=data: self._prepared(data))  # type: ignore[misc]
+                depths.append(self._look(path, data))
             except (UnusableImage, OSError) as error:
+                if on_bad_image == "fail":
+                    raise InputError(
+                        f"{path}: {error}; repair or remove it, or leave it out by --on-bad-image skip"
+                    ) from error
                 self.rejected.append(RejectedFile(path=path, reason=str(error)))
             else:
                 self.paths.append(path)
@@ -134,6 +171,8 @@ class NormalPictures:
                 f"; the first: {self.rejected[0].path}: {self.rejected[0].reason}" if self.rejected else ""
             )
             raise InputError(f"none of the {len(pictures.paths)} normal images can be used{first}")
+        depth = depth_range(depths)
+        self.depth16 = depth.range if depth else pictures.depth16
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -143,11 +182,19 @@ class NormalPictures:
         for first in range(0, len(self.paths), size):
             yield to_tensor([self._image(path) for path in self.paths[first : first + size]])
 
+    def _look(self, path: str, data: bytes) -> Levels | None:
+        """Decode an image, and keep it as prepared unless it has 16 bits, whose range is not known yet."""
+        pixels = self._pictures.decode(data)
+        if found := levels(pixels):
+            return found
+        self._cache.get(path, lambda: square(pixels, self._side))
+        return None
+
     def _image(self, path: str) -> Pixels:
         return self._cache.get(path, lambda: self._prepared(self._pictures.read(path)))
 
     def _prepared(self, data: bytes) -> Pixels:
-        return square(self._pictures.decode(data), self._side)
+        return square(self._pictures.decode(data), self._side, self.depth16)
 
 
 def to_tensor(images: Sequence[Pixels]) -> Tensor:
@@ -155,9 +202,11 @@ def to_tensor(images: Sequence[Pixels]) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
-def square(pixels: Decoded, side: int) -> Pixels:
-    """The whole image resized to (side, side, 3). Raises UnusableImage for one of 16 bits."""
-    return prepare(pixels, Preparation(size=(side, side), resize="whole", channels=3))
+def square(pixels: Decoded, side: int, depth16: tuple[int, int] | None = None) -> Pixels:
+    """The whole image resized to (side, side, 3). Raises UnusableImage for 16 bits without their range."""
+    if pixels.dtype != np.uint8 and depth16 is None:
+        raise UnusableImage(TOO_DEEP)
+    return prepare(pixels, Preparation(size=(side, side), resize="whole", channels=3, depth16=depth16))
 
 
 def resized_mask(mask: Mask, side: int) -> Mask:

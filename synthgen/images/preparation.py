@@ -25,4 +25,4 @@ class Preparation(BaseModel):
     channels: Literal[1, 3]
     """1 where every image of the source is grey, else 3 (RGB)."""
     depth16: tuple[int, int] | None = None
-    """Darkest and brightest value of the source's 16-bit images; they are scaled to 0 … 255."""
+    """Of 16-bit images: this value and those below become 0, that value and those above 255."""

@@ -13,7 +13,7 @@ from synthgen.images.preparation import Preparation
 def prepare(pixels: Decoded, preparation: Preparation) -> Pixels:
     """Turn a decoded image into a sample's normal image, (H, W, C) uint8 of the preparation's size.
 
-    16-bit values are scaled by the source's own range: round((v - low) / (high - low) * 255), clipped.
+    16-bit values are scaled by the recorded range: round((v - low) / (high - low) * 255), clipped.
     Raises UnusableImage where the image is smaller than the crop, or is 16-bit and no range is recorded.
     """
     image = _fitted(_eight_bits(pixels, preparation.depth16), preparation)

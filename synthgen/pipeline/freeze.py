@@ -9,6 +9,7 @@ from hashlib import sha256
 from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
 from synthgen.images.decode import decode
+from synthgen.images.depth import DepthRange
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
@@ -31,6 +32,7 @@ class Ground:
     """What the normal images of a recipe are: the same whatever is made of them, and with whichever seed."""
 
     preparation: Preparation
+    depth: DepthRange | None
     images: list[NormalImage]
     rejected: list[RejectedFile]
     foreground: dict[str, ForegroundRule]
@@ -56,14 +58,17 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
 
 def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
     """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
-<<<<<<< HEAD
-    with progress("looking at the images", "images") as report:
-        found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, report)
-=======
     for synthesizer in recipe.synthesizers:
         synthesizer.require_packages()
-    found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress)
->>>>>>> w-server
+    with progress("looking at the images", "images") as report:
+        found = survey(
+            recipe.source,
+            recipe.size,
+            recipe.resize,
+            recipe.on_bad_image,
+            report,
+            intensity_range=None if recipe.intensity_range == "auto" else recipe.intensity_range,
+        )
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
         raise InputError(
@@ -77,7 +82,7 @@ def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
             category: _decide(recipe, preparation, category, own, report)
             for category, own in by_category(images)
         }
-    return Ground(preparation, images, found.rejected, foreground)
+    return Ground(preparation, found.depth, images, found.rejected, foreground)
 
 
 def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
@@ -88,6 +93,7 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
     plan = Plan(
         recipe=recipe,
         preparation=ground.preparation,
+        depth=ground.depth,
         images=ground.images,
         rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
         foreground=ground.foreground,

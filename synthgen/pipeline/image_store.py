@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from synthgen.diffusion.model_files import PinnedModel, digest, model_directory
 from synthgen.errors import RunError
 from synthgen.images.decode import decode
+from synthgen.images.depth import depth_range, levels
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
@@ -41,9 +42,10 @@ class Shelf:
 def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:
     """Decode a texture and resize it to ``shape`` (H, W, C); 16 bits are scaled by its own range."""
     pixels = decode(data)
-    deep = (int(pixels.min()), int(pixels.max())) if pixels.dtype.itemsize == 2 else None
+    depth = depth_range([levels(pixels)])
     channels: Literal[1, 3] = 1 if shape[2] == 1 else 3
-    return prepare(pixels, Preparation(size=shape[:2], resize="whole", channels=channels, depth16=deep))
+    depth16 = depth.range if depth else None
+    return prepare(pixels, Preparation(size=shape[:2], resize="whole", channels=channels, depth16=depth16))
 
 
 class PlanLibrary:

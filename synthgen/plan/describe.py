@@ -23,6 +23,7 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
         "images": [_images(plan)],
         "rejected": _listed([f"{file.path}: {file.reason}" for file in plan.rejected]),
         "size": [f"{width} x {height} (width x height), {colour}, {plan.preparation.resize}"],
+        "16 bits": [str(plan.depth)] if plan.depth else [],
         "categories": _listed(
             [f"{name}: {count}" for name, count in Counter(image.category for image in plan.images).items()]
         ),

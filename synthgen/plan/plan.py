@@ -8,6 +8,7 @@ from pydantic import Field
 
 from synthgen.config.model import FrozenModel
 from synthgen.diffusion.model_files import PinnedModel
+from synthgen.images.depth import DepthRange
 from synthgen.images.preparation import Preparation
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule
@@ -22,6 +23,8 @@ class Plan(FrozenModel):
     format_version: int = FORMAT_VERSION
     recipe: Recipe
     preparation: Preparation
+    depth: DepthRange | None = None
+    """What the 16-bit images hold, where there are any; the preparation has the range itself."""
     images: list[NormalImage]
     rejected: list[RejectedFile]
     foreground: dict[str, ForegroundRule]
@@ -42,9 +45,10 @@ class Plan(FrozenModel):
 
 def fingerprint(plan: Plan) -> str:
     """sha256 of all that decides the samples; not their number, how they are written, or where files lie."""
-    data = plan.model_dump(mode="json", exclude={"fingerprint", "rejected", "textures", "models", "banks"})
+    apart = {"fingerprint", "depth", "rejected", "textures", "models", "banks"}
+    data = plan.model_dump(mode="json", exclude=apart)
     asked = data["recipe"]
-    for field in ("count", "output", "source", "on_bad_image", "foreground"):
+    for field in ("count", "output", "source", "intensity_range", "on_bad_image", "foreground"):
         del asked[field]
     asked["synthesizers"] = [each.pinned(plan) for each in plan.recipe.synthesizers]
     return sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

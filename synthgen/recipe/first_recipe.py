@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from synthgen.config.reader import parse_model
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.depth import Levels, depth_range, levels
 from synthgen.images.pixels import Decoded, Pixels, is_grey
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
@@ -51,7 +50,7 @@ def write_recipe(
         size=next(iter(look.sizes)) if proposed.size == "native" else proposed.size,
         resize=proposed.resize,
         channels=1 if look.is_grey else 3,
-        depth16=look.depth16,
+        depth16=look.depth.range if look.depth else None,
     )
     rules, trial = {}, Trial()
     with progress("finding the foreground", "rules") as report:
@@ -82,6 +81,7 @@ def _require_free(out: Path) -> None:
 def _look(source: Source, entries: Sequence[Entry], progress: Progress) -> Look:
     some = _spread(entries, MOST_LOOKED_AT)
     look = Look(len(entries), len(some))
+    depths: list[Levels | None] = []
     for number, entry in enumerate(some, 1):
         progress(number, len(some))
         pixels = _decoded(source, entry, look)
@@ -89,9 +89,8 @@ def _look(source: Source, entries: Sequence[Entry], progress: Progress) -> Look:
             continue
         look.sizes[pixels.shape[0], pixels.shape[1]] += 1
         look.is_grey &= is_grey(pixels)
-        if pixels.dtype == np.uint16:
-            low, high = look.depth16 or (65535, 0)
-            look.depth16 = min(low, int(pixels.min())), max(high, int(pixels.max()))
+        depths.append(levels(pixels))
+    look.depth = depth_range(depths)
     return look
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from synthgen.config.model import FrozenModel
+from synthgen.config.ranges import IntensityRange
 from synthgen.images.preparation import Resize, Side
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources.registry import AnySource
@@ -56,6 +57,10 @@ class Recipe(FrozenModel):
     """[height, width] of the samples in pixels, or ``native`` where all images have one size of their own."""
     resize: Resize = "whole"
     """How an image gets that size: the whole is resized, or its centre is cropped."""
+    intensity_range: IntensityRange | Literal["auto"] = "auto"
+    """Which values of 16-bit images become 0 … 255: ``auto`` finds the range that the images fill, whatever a
+    few pixels or images hold, or [low, high] within 0 … 65535. What lies beyond is clipped; 8-bit images are
+    taken as they are."""
     on_bad_image: Literal["skip", "fail"] = "skip"
     """An image that cannot be used: skip (it is recorded and left out) or fail (it stops the run)."""
     split: Literal["train", "held-out", "all"] = "train"

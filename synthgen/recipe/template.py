@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from synthgen.config.document import one_line
 from synthgen.config.listing import listed
 from synthgen.config.writer import inline
+from synthgen.images.depth import DepthRange
 from synthgen.recipe.proposed_methods import Offer
 from synthgen.recipe.proposed_size import ProposedSize, Size
 from synthgen.recipe.recipe import Output, Recipe
@@ -28,7 +29,7 @@ class Look:
     looked_at: int
     sizes: Counter[Size] = field(default_factory=Counter)
     is_grey: bool = True
-    depth16: tuple[int, int] | None = None
+    depth: DepthRange | None = None
     unusable: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,6 +68,8 @@ source: {inline(own | {"held_out": source.held_out})}
 resize: {proposal.size.resize}
 # resize: crop
 
+{_says("intensity_range")}
+{_intensity_range(look)}
 {_says("on_bad_image")}
 on_bad_image: skip
 # on_bad_image: fail
@@ -130,7 +133,7 @@ def _description(model: type[BaseModel], field: str) -> str:
 def _seen(look: Look) -> str:
     looked_at = "" if look.looked_at == look.images else f" ({look.looked_at} of them looked at)"
     colour = "grey" if look.is_grey else "colour"
-    deep = ", some with 16 bits" if look.depth16 else ""
+    deep = ", some with 16 bits" if look.depth else ""
     bad = [f"{path}: {reason}" for path, reason in look.unusable.items()]
     lines = [f"Seen: {look.images} images{looked_at}, {colour}{deep}, {_sizes(look.sizes)} (width x height)."]
     if bad:
@@ -157,6 +160,15 @@ def _size(look: Look, proposed: ProposedSize) -> str:
         other = "\n# size: native" if len(look.sizes) == 1 else ""
         lines = f"size: {inline(list(proposed.size))}{other}"
     return f"{_comment(proposed.why)}\n{lines}"
+
+
+def _intensity_range(look: Look) -> str:
+    found, shown = "", (0, 65535)
+    if look.depth:
+        found = _comment(f"Found by auto: {look.depth}.") + "\n"
+        low, high = look.depth.range
+        shown = (low, high) if low < high else shown
+    return f"{found}intensity_range: auto\n# intensity_range: {inline(list(shown))}\n"
 
 
 def _found(rules: dict[str, ForegroundRule]) -> str:

@@ -52,7 +52,7 @@ class FoldersSource(LabelledSource):
 
     @classmethod
     def is_at(cls, root: Root) -> bool:
-        """Whether some picture lies in a folder that is called good, and in none of defects, masks or tests."""
+        """Whether some picture lies in a folder called good, and in none of defects, masks or tests."""
         pictures = (tree.picture_at(path, tree.called_normal, tree.called_mask) for path in root.images())
         return any(picture.role is Role.NORMAL and not picture.is_test for picture in pictures)
 

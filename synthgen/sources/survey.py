@@ -8,6 +8,7 @@ from typing import Literal
 
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.depth import DepthRange, Levels, depth_range, levels
 from synthgen.images.own import is_marked
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation, Resize
@@ -32,7 +33,8 @@ class Look:
     height: int
     width: int
     grey: bool
-    depth16: tuple[int, int] | None
+    levels: Levels | None
+    """Of a 16-bit image."""
     mask_like: bool
 
 
@@ -43,6 +45,8 @@ class Survey:
     looks: list[Look]
     rejected: list[RejectedFile]
     preparation: Preparation
+    depth: DepthRange | None
+    """The range of the 16-bit images, where there are any."""
     images: list[NormalImage]
     """The usable images, split into those for training and held-out ones, in the order of ``looks``."""
 
@@ -57,12 +61,19 @@ class NoUsableImageError(InputError):
 
 
 def survey(
-    source: Source, size: Size, resize: Resize, on_bad_image: OnBadImage, progress: Progress | None = None
+    source: Source,
+    size: Size,
+    resize: Resize,
+    on_bad_image: OnBadImage,
+    progress: Progress | None = None,
+    *,
+    intensity_range: tuple[int, int] | None = None,
 ) -> Survey:
     """Look at every image of a source.
 
-    ``progress`` is called with (images read, images in all). Raises InputError where no image can be used,
-    where one cannot and ``on_bad_image`` is ``fail``, or where sizes do not fit together.
+    ``progress`` is called with (images read, images in all). ``intensity_range`` is the range of 16-bit
+    images; without it, it is found as `synthgen.images.depth` says. Raises InputError where no image can be
+    used, where one cannot and ``on_bad_image`` is ``fail``, or where sizes do not fit together.
     """
     looks, rejected = look_at_all(source, on_bad_image, progress)
     if not source.chosen_by_hand:
@@ -71,7 +82,9 @@ def survey(
         looks, rejected = _leave_out(on_bad_image, looks, rejected, reasons)
     if not looks:
         raise NoUsableImageError(rejected)
-    return Survey(looks, rejected, _preparation(looks, size, resize), _split(looks, source.held_out))
+    depth = depth_range([look.levels for look in looks], intensity_range)
+    preparation = _preparation(looks, size, resize, depth)
+    return Survey(looks, rejected, preparation, depth, _split(looks, source.held_out))
 
 
 def look_at_all(
@@ -115,11 +128,10 @@ def _look(source: Source, entry: Entry) -> Look | RejectedFile:
         return RejectedFile(path=entry.path, reason=str(error))
     except OSError as error:
         return RejectedFile(path=entry.path, reason=str(error))
-    deep = (int(pixels.min()), int(pixels.max())) if pixels.dtype.itemsize == 2 else None
     height, width = pixels.shape[:2]
     digest = sha256(data).hexdigest()
     grey, mask_like = is_grey(pixels), looks_like_a_mask(pixels)
-    return Look(entry.path, entry.category, digest, height, width, grey, deep, mask_like)
+    return Look(entry.path, entry.category, digest, height, width, grey, levels(pixels), mask_like)
 
 
 def _leave_out(
@@ -158,14 +170,12 @@ def _of_another_category(looks: list[Look]) -> dict[str, str]:
     }
 
 
-def _preparation(looks: list[Look], size: Size, resize: Resize) -> Preparation:
-    depths = [look.depth16 for look in looks if look.depth16]
-    depth16 = (min(low for low, _ in depths), max(high for _, high in depths)) if depths else None
+def _preparation(looks: list[Look], size: Size, resize: Resize, depth: DepthRange | None) -> Preparation:
     return Preparation(
         size=_native_size(looks) if size == "native" else size,
         resize=resize,
         channels=1 if all(look.grey for look in looks) else 3,
-        depth16=depth16,
+        depth16=depth.range if depth else None,
     )
 
 

@@ -125,7 +125,8 @@ def test_the_report_tells_what_a_reader_must_know(here: Path, run: Run) -> None:
     nut = here / "parts" / "nut"
     (nut / "train" / "good" / "broken.png").write_bytes(b"broken")
     save(nut / "train" / "good" / "copy.png", picture(60))  # which is a test image, too
-    result = run("evaluate", "brightness", "parts/nut", "--seeds", 1, "--out", "report", *SMALL)
+    command = ("evaluate", "brightness", "parts/nut", "--seeds", 1, *SMALL)
+    result = run(*command, "--on-bad-image", "skip", "--out", "report")
     assert result.code == 0
     assert report_of(here / "report").categories[0].notes == [
         "1 of the test images are also among the images that were fitted on",
@@ -135,7 +136,7 @@ def test_the_report_tells_what_a_reader_must_know(here: Path, run: Run) -> None:
     assert "note: nut: 1 of the test images" in result.err
     for path in nut.glob("test/good/*"):
         path.unlink()
-    result = run("evaluate", "brightness", "parts/nut", "--seeds", 1, *SMALL)
+    result = run(*command, "--on-bad-image", "skip")
     assert "no test image is normal, so image metrics and AUPIMO cannot be measured" in result.err
     assert "| nut      | 0 + 2  | –" in result.out
 
@@ -161,6 +162,24 @@ def test_images_that_cannot_be_scored(fitted: Path, here: Path, run: Run) -> Non
     result.assert_refused("1 of 3 images could not be scored; the others are written", code=1)
     assert "skipped a.png: the file starts with 'broken'" in result.err
     assert list(scores(result.out)) == ["below/0.png", "below/1.png"]
+
+
+@pytest.mark.parametrize("content", [b"broken", b"", b"\x89PNG\r\n\x1a\n"])
+def test_a_normal_image_that_cannot_be_used_stops_the_fit_unless_it_is_to_be_skipped(
+    here: Path, run: Run, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    (here / "parts" / "nut" / "train" / "good" / "0.png").write_bytes(content)
+    told = (
+        r"^synthgen: train/good/0.png: the .*; repair or remove it, or leave it out by --on-bad-image skip$"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Brightness, "fit", lambda *_: pytest.fail("something was fitted"))
+        fit(run).assert_refused(told)
+        run("evaluate", "brightness", "parts/nut", *SMALL).assert_refused(told)
+    assert not (here / "out" / "detector.json").exists()
+    result = fit(run, "--on-bad-image", "skip")
+    assert (result.code, result.out) == (0, "out: brightness fitted on 1 images\n")
+    assert result.err.startswith("skipped train/good/0.png: the ")
 
 
 def test_a_fit_that_was_interrupted_is_done_again(here: Path, run: Run) -> None:
@@ -202,7 +221,9 @@ def test_other_fits_that_cannot_be(here: Path, run: Run) -> None:
     fit(run, source="none").assert_refused("none does not exist")
     for path in (here / "parts" / "nut" / "train" / "good").iterdir():
         path.write_bytes(b"broken")
-    fit(run).assert_refused("none of the 2 normal images can be used; the first: train/good/0.png")
+    fit(run, "--on-bad-image", "skip").assert_refused(
+        "none of the 2 normal images can be used; the first: train/good/0.png"
+    )
 
 
 def test_a_fitted_detector_is_not_written_over(fitted: Path, run: Run) -> None:
@@ -261,6 +282,7 @@ def test_scoring_an_empty_folder(fitted: Path, here: Path, run: Run) -> None:
         (["fitted", "parts", "--seeds", "2"], "--seeds: fitted is fitted already; leave it out"),
         (["fitted", "parts", "--weights", "random"], "--weights: fitted is fitted already"),
         (["fitted", "parts", "--set", "image_size=64"], "--set: fitted is fitted already"),
+        (["fitted", "parts", "--on-bad-image", "skip"], "--on-bad-image: fitted is fitted already"),
     ],
 )
 def test_evaluations_that_cannot_be(fitted: Path, run: Run, arguments: list[str], told: str) -> None:

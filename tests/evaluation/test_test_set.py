@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,16 @@ from PIL import Image
 from synthgen.errors import InputError
 from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.test_set import LabelledDataset, NormalPictures, Pictures, TestSet, resized_mask
-from tests.evaluation.sets import PATCH, SIDE, make_shards, mvtec_category, patch_mask, picture, save
+from tests.evaluation.sets import (
+    BACKGROUND,
+    PATCH,
+    SIDE,
+    make_shards,
+    mvtec_category,
+    patch_mask,
+    picture,
+    save,
+)
 from tests.shards.helpers import edit_facts, rewrite
 
 
@@ -242,7 +252,10 @@ def test_normal_pictures(tmp_path: Path) -> None:
     paths = ("a.png", "b.png", "c.png", "d.png")
     steps: list[tuple[int, int]] = []
     normals = NormalPictures(
-        Pictures(paths, lambda path: (tmp_path / path).read_bytes()), SIDE, lambda *step: steps.append(step)
+        Pictures(paths, lambda path: (tmp_path / path).read_bytes()),
+        SIDE,
+        lambda *step: steps.append(step),
+        on_bad_image="skip",
     )
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert normals.paths == ["a.png", "c.png", "d.png"]
@@ -255,7 +268,45 @@ def test_normal_pictures(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
     assert len(list(normals.batches(3))) == 1  # out of memory
     with pytest.raises(InputError, match=r"none of the 1 normal images can be used; the first: b.png: "):
+        NormalPictures(Pictures(("b.png",), lambda _: b"broken"), SIDE, on_bad_image="skip")
+    with pytest.raises(
+        InputError, match=r"^b.png: the file starts .* or leave it out by --on-bad-image skip$"
+    ):
         NormalPictures(Pictures(("b.png",), lambda _: b"broken"), SIDE)
+
+
+def test_normal_pictures_of_16_bits_have_one_range(tmp_path: Path) -> None:
+    deep = [picture(level)[..., 0].astype(np.uint16) * 16 for level in (200, 100)]
+    for name, pixels in zip(("a.tif", "c.tif"), deep, strict=True):
+        Image.fromarray(pixels).save(tmp_path / name)
+    save(tmp_path / "b.png", picture(60))
+    normals = NormalPictures(
+        Pictures(("a.tif", "b.png", "c.tif"), lambda path: (tmp_path / path).read_bytes()), SIDE
+    )
+    low, high = 16 * BACKGROUND, 16 * 200
+    assert normals.depth16 == (low, high)
+    for _ in range(2):
+        (batch,) = normals.batches(3)
+        scaled = np.rint(255 * batch[:, 0].numpy())
+        assert [round(float(each[PATCH].mean())) for each in scaled] == [255, 60, round(255 * 60 / 160)]
+        assert [int(each[0, 0]) for each in scaled] == [0, BACKGROUND, 0]
+
+
+def test_a_test_image_of_16_bits_needs_the_range_of_the_detector(tmp_path: Path) -> None:
+    nut = mvtec_category(tmp_path / "nut")
+    (nut / "test" / "good" / "0.png").unlink()
+    Image.fromarray(picture(80)[..., 0].astype(np.uint16) * 16).save(nut / "test" / "good" / "0.tif")
+    test_set = open_dataset(str(nut)).test_set("nut")
+    deep = next(image for image in test_set.images if image.path.endswith(".tif"))
+    assert [test_set.truth(image, SIDE).is_deep for image in test_set.images] == [
+        image is deep for image in test_set.images
+    ]
+    with pytest.raises(
+        InputError, match=r"^test/good/0.tif: the image has 16 bits, and the detector is fitted"
+    ):
+        test_set.image(deep, SIDE)
+    ranged = replace(test_set, depth16=(0, 4080))
+    assert np.array_equal(ranged.image(deep, SIDE), picture(80))
 
 
 @pytest.fixture(scope="module")

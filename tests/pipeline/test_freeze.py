@@ -8,9 +8,13 @@ import pytest
 
 import synthgen
 from synthgen.errors import InputError
+from synthgen.images.depth import DepthRange
+from synthgen.images.pixels import Pixels
+from synthgen.pipeline.image_store import prepare_texture
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
+from tests import twelve_bits
 from tests.recipes import small_recipe
 
 
@@ -142,6 +146,63 @@ def test_16_bit_images_are_scaled_by_the_range_of_the_whole_source(tmp_path: Pat
     samples = Pipeline(plan).samples(range(2))
     brightest = {sample.facts.source_path: sample.normal.max() for sample in samples}
     assert brightest == {"a.png": round(2000 / 4000 * 255), "b.png": 255}
+
+
+@pytest.mark.parametrize("value", [65535, 0])
+def test_a_hot_or_dead_pixel_changes_no_other_pixel(tmp_path: Path, value: int) -> None:
+    def normals(folder: str) -> dict[str, Pixels]:
+        recipe = folder_recipe(tmp_path / folder, size="native", split="all", count=10)
+        plan = synthgen.freeze(recipe)
+        return {sample.facts.source_path: sample.normal for sample in Pipeline(plan).samples(range(10))}
+
+    for number in range(10):
+        image = twelve_bits.deep(twelve_bits.picture(number))
+        twelve_bits.save(tmp_path / "clean" / f"{number}.tif", image)
+        if number == 3:
+            image[5, 5] = value
+        twelve_bits.save(tmp_path / "hot" / f"{number}.tif", image)
+    clean, hot = normals("clean"), normals("hot")
+    assert hot["3.tif"][5, 5] == value // 257
+    hot["3.tif"][5, 5] = clean["3.tif"][5, 5]
+    assert clean.keys() == hot.keys()
+    assert all(np.array_equal(clean[name], hot[name]) for name in clean)
+    assert np.array_equal(clean["3.tif"][..., 0], twelve_bits.picture(3))
+
+
+def test_a_chosen_range_is_what_counts_and_what_is_told(tmp_path: Path) -> None:
+    for number in range(3):
+        twelve_bits.save_both(tmp_path, str(number), twelve_bits.picture(number))
+    found = synthgen.freeze(folder_recipe(tmp_path / "twelve"))
+    same = synthgen.freeze(folder_recipe(tmp_path / "twelve", intensity_range=[0, 4080]))
+    other = synthgen.freeze(folder_recipe(tmp_path / "twelve", intensity_range=[160, 2000]))
+    assert found.preparation.depth16 == same.preparation.depth16 == (0, 4080)
+    assert found.fingerprint == same.fingerprint != other.fingerprint
+    assert other.depth == DepthRange(
+        range=(160, 2000), images=3, clipped=3, darkest=0, brightest=twelve_bits.BRIGHTEST
+    )
+    sample = Pipeline(other).sample(0)
+    whole = twelve_bits.picture(int(Path(sample.facts.source_path).stem)).astype(float) * 16
+    expected = np.rint((whole - 160) / 1840 * 255).clip(0, 255)
+    assert np.abs(sample.normal[..., 0] - expected).max() <= 1  # halves may be rounded either way
+
+    eight = [
+        synthgen.freeze(folder_recipe(tmp_path / "eight", **more))
+        for more in ({}, {"intensity_range": [1, 9]})
+    ]
+    assert eight[0].fingerprint == eight[1].fingerprint
+    assert eight[1].depth is None
+
+
+def test_a_texture_of_16_bits_is_scaled_by_its_own_range(tmp_path: Path) -> None:
+    deep = twelve_bits.deep(twelve_bits.picture(1))
+    deep[5, 5] = 65535
+    twelve_bits.save(tmp_path / "texture.tif", deep)
+    prepared = prepare_texture((tmp_path / "texture.tif").read_bytes(), (64, 64, 1))[..., 0]
+    expected = twelve_bits.picture(1)
+    expected[5, 5] = 255
+    # One picture alone has a margin of a tenth above its brightest value.
+    assert prepared.max() == 255
+    assert np.abs(prepared / 1.0 - expected / 1.1)[np.arange(64) != 5].max() <= 1
 
 
 def test_the_users_own_foreground_masks_bound_the_defects(tmp_path: Path) -> None:

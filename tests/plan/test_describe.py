@@ -1,6 +1,7 @@
 """What ``check`` says of a plan, line by line."""
 
 from synthgen.config.reader import parse_model
+from synthgen.images.depth import DepthRange
 from synthgen.images.preparation import Preparation
 from synthgen.plan.describe import describe
 from synthgen.plan.plan import Plan
@@ -78,6 +79,18 @@ def test_what_changes_with_the_plan() -> None:
     assert "2 held out; the held-out ones are used" in describe(plan(split="held-out"), 1)
     assert "shards       1 of" in describe(plan(count="1000"), 1)
     assert "shards       2 of" in describe(plan(count="1001"), 1)
+
+
+def test_the_range_of_16_bits_is_told_where_there_is_one() -> None:
+    depth = DepthRange(range=(100, 3000), images=1, clipped=0, darkest=100, brightest=3000)
+    lines = describe(plan().model_copy(update={"depth": depth}), 1).splitlines()
+    assert lines[4] == "16 bits      100 … 3000 becomes 0 … 255 in 1 image"
+    depth = DepthRange(range=(100, 3000), images=9, clipped=2, darkest=64, brightest=65535)
+    lines = describe(plan().model_copy(update={"depth": depth}), 1).splitlines()
+    assert lines[4] == (
+        "16 bits      100 … 3000 becomes 0 … 255 in 9 images; values beyond are clipped, in 2 of them (the "
+        "extremes are 64 and 65535)"
+    )
 
 
 def test_bytes_have_readable_prefixes() -> None:

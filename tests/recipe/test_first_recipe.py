@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from synthgen.errors import InputError
-from synthgen.images.pixels import Pixels
+from synthgen.images.pixels import Decoded, Pixels
 from synthgen.recipe import first_recipe
 from synthgen.recipe.files import load_recipe
 from synthgen.recipe.first_recipe import write_recipe
@@ -18,6 +18,7 @@ from synthgen.regions.foreground import ForegroundRule
 from synthgen.sources.folder import FolderSource
 from synthgen.streams import Stream
 from synthgen.synthesizers.registry import SYNTHESIZERS
+from tests import twelve_bits
 
 
 def noise(height: int, width: int, channels: int = 3) -> Pixels:
@@ -26,7 +27,7 @@ def noise(height: int, width: int, channels: int = 3) -> Pixels:
     return np.array(values, np.uint8).reshape(height, width, channels)
 
 
-def fill(folder: Path, *pictures: Pixels) -> Path:
+def fill(folder: Path, *pictures: Decoded) -> Path:
     folder.mkdir(parents=True)
     for number, picture in enumerate(pictures):
         cv2.imwrite(str(folder / f"{number:03}.png"), picture)
@@ -149,6 +150,27 @@ def test_the_foreground_is_decided_from_images_as_the_recipe_prepares_them(
     write_recipe(str(fill(tmp_path / "a", *pictures)), tmp_path / "r.yaml")
     assert seen == [(512, 256, 1)] * 16
     assert "grey, some with 16 bits" in (tmp_path / "r.yaml").read_text()
+
+
+def test_the_range_of_16_bits_is_told_and_can_be_set(tmp_path: Path) -> None:
+    images = [twelve_bits.deep(twelve_bits.picture(number))[..., None] for number in range(5)]
+    images[2][5, 5] = 65535
+    out = tmp_path / "r.yaml"
+    assert write_recipe(str(fill(tmp_path / "a", *images)), out).intensity_range == "auto"
+    text = " ".join(out.read_text().replace("\n#", "").split())
+    assert (
+        "Found by auto: 0 … 4080 becomes 0 … 255 in 5 images; values beyond are clipped, in 1 of them (the "
+        "extremes are 0 and 65535). intensity_range: auto intensity_range: [0, 4080]" in text
+    )
+    out.write_text(out.read_text().replace("\nintensity_range: auto\n# ", "\n"))
+    assert load_recipe(out).intensity_range == (0, 4080)
+
+
+def test_images_of_one_value_give_a_recipe_that_loads(tmp_path: Path) -> None:
+    out = tmp_path / "r.yaml"
+    write_recipe(str(fill(tmp_path / "a", *[np.full((20, 20, 1), 700, np.uint16)] * 3)), out)
+    assert "700 … 700 becomes 0 … 255" in out.read_text()
+    assert "# intensity_range: [0, 65535]" in out.read_text()
 
 
 def test_an_image_unlike_those_looked_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,10 +29,18 @@ class DetectorRecord(FrozenModel):
     """None, and no file, for a method without one."""
     backbone_sha256: str | None
     state_sha256: str
+    depth16: tuple[int, int] | None = None
+    """As a `Detector` has it."""
 
 
 def write_detector(
-    directory: Path, method: str, settings: DetectorSettings, backbone: Backbone | None, state: State
+    directory: Path,
+    method: str,
+    settings: DetectorSettings,
+    backbone: Backbone | None,
+    state: State,
+    *,
+    depth16: tuple[int, int] | None,
 ) -> None:
     """Write the record last, so that a directory with a record is whole. Raises RunError where that fails."""
     from safetensors.torch import save
@@ -46,6 +54,7 @@ def write_detector(
         backbone=backbone.name if backbone else None,
         backbone_sha256=sha256(files[BACKBONE]).hexdigest() if backbone else None,
         state_sha256=sha256(files[STATE]).hexdigest(),
+        depth16=depth16,
     )
     files[RECORD] = (record.model_dump_json(indent=1) + "\n").encode()
     try:

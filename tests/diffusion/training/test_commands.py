@@ -9,6 +9,7 @@ import torch
 
 from synthgen.diffusion.model_files import is_model
 from synthgen.diffusion.training.directory import TrainingDirectory
+from tests import twelve_bits
 from tests.cli.helpers import Result, Run
 from tests.diffusion.training.trainings import write_pictures
 from tests.permissions import locked
@@ -213,3 +214,12 @@ def test_the_builtin_pictures_need_no_download(here: Path, run: Run) -> None:
     result = run("sdas", "train", "builtin", "--out", "model", *more)
     assert result.code == 0
     assert "trained for 1 updates on 12 images" in result.out
+
+
+def test_pictures_of_12_bits_are_trained_on(train: Run, here: Path, run: Run) -> None:
+    for number in range(10):
+        twelve_bits.save(here / "deep" / f"{number}.tif", twelve_bits.deep(twelve_bits.picture(number)))
+    result = run("sdas", "train", "deep", "--out", "model", "--steps", 2, "--device", "cpu", "--size", 16)
+    assert (result.code, "skipped" in result.err) == (0, False)
+    assert "trained for 2 updates on 8 images" in result.out
+    assert is_model(here / "model")

@@ -17,6 +17,7 @@ from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.folder import FolderSource
 from synthgen.sources.survey import survey
 from synthgen.streams import Stream
+from tests import twelve_bits
 from tests.diffusion.training.trainings import SIDE, images, pictures, write_pictures
 
 TURNS = {
@@ -155,6 +156,16 @@ def test_sixteen_bits_grey_and_colour_are_seen_together(tmp_path: Path) -> None:
     deep = [image for image in read.pixels if image.min() == 0 and image.max() == 255 and is_grey(image)]
     assert len(deep) == 4
     assert [(file.path, file.reason[:8]) for file in read.rejected] == [("broken.png", "the file")]
+
+
+def test_pictures_of_12_bits_are_seen_as_the_same_in_8(tmp_path: Path) -> None:
+    for number in range(8):
+        twelve_bits.save_both(tmp_path, str(number), twelve_bits.picture(number))
+    eight, twelve = (
+        read_images(FolderSource(path=str(tmp_path / kind), held_out=0), TrainingSettings(size=32))
+        for kind in ("eight", "twelve")
+    )
+    np.testing.assert_array_equal(twelve.pixels, eight.pixels)
 
 
 def is_grey(image: Pixels) -> bool:

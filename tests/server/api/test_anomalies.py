@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from server.api.request_form import RECIPE_FIELDS
 from synthgen.images.decode import decode
@@ -23,6 +25,7 @@ from synthgen.shards.encode import encode
 from synthgen.shards.tar import END_OF_ARCHIVE
 from synthgen.shards.writer import block
 from synthgen.sources.uploads import UploadSource
+from tests import twelve_bits
 from tests.server.requests import CUTPASTE, form, picture
 from tests.server.running import Running, running, small_settings
 
@@ -282,3 +285,41 @@ def test_the_pieces_of_several_clients_come_in_turns(server: Running) -> None:
     send("small", 1, "127.0.0.3")
     large.join()
     assert done == ["small", "large"]
+
+
+def tiff(pixels: npt.NDArray[np.uint16]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF")
+    return file.getvalue()
+
+
+def test_pictures_of_12_bits_are_read_by_their_own_range_or_the_one_that_is_given(server: Running) -> None:
+    images = [twelve_bits.deep(twelve_bits.picture(number)) for number in range(3)]
+    images[1][5, 5] = 65535
+
+    def normals(**more: object) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+        recipe = {**CUTPASTE, "output": {"keep_normal": True}, **more}
+        status, _, body = server.send(
+            form(server.url, [tiff(image) for image in images], recipe, n=6, seed=3)
+        )
+        assert status == 200, body
+        made = json.loads(body)["samples"]
+        names = [int(sample["facts"]["source_path"].removeprefix("images.")) for sample in made]
+        assert set(names) == {0, 1, 2}
+        decoded = [decode(b64decode(sample["normal"]))[..., 0].copy() for sample in made]
+        return [decoded[names.index(number)] for number in range(3)]
+
+    found = normals()
+    found[1][5, 5] = twelve_bits.picture(1)[5, 5]
+    for number, image in enumerate(found):
+        np.testing.assert_array_equal(image, twelve_bits.picture(number))
+    darker = normals(intensity_range=[0, 2 * twelve_bits.BRIGHTEST])
+    expected = twelve_bits.picture(0) / 2
+    assert np.abs(darker[0] - expected).max() <= 0.5
+
+    wrong = {**CUTPASTE, "intensity_range": [9, 3]}
+    status, _, body = server.send(form(server.url, [tiff(images[0])], wrong))
+    assert status == 422
+    assert (
+        "recipe.intensity_range: a range is [low, high], and 9 is not below 3" in json.loads(body)["detail"]
+    )
