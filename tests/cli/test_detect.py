@@ -130,7 +130,7 @@ def test_the_report_tells_what_a_reader_must_know(here: Path, run: Run) -> None:
     assert report_of(here / "report").categories[0].notes == [
         "1 of the test images are also among the images that were fitted on",
         "1 normal images could not be used for fitting, the first: train/good/broken.png: the file starts "
-        "with 'broken'; a PNG, JPEG, BMP, TIFF or WebP image is expected",
+        "with 'broken'; a PNG, JPEG, BMP, TIFF, WebP or PBM/PGM/PPM image is expected",
     ]
     assert "note: nut: 1 of the test images" in result.err
     for path in nut.glob("test/good/*"):
