@@ -72,7 +72,7 @@ def chosen_detector(method: str, options: Namespace) -> "DetectorChoice":
 
 def fit(options: Namespace) -> int:
     """Fit a detector on normal images."""
-    from synthgen.cli.progress import bars, print_skipped
+    from synthgen.cli.progress import bars, print_notes, print_skipped
     from synthgen.evaluation.fit import fit_detector
 
     fitted = fit_detector(
@@ -84,13 +84,14 @@ def fit(options: Namespace) -> int:
         progress=bars,
     )
     print_skipped(fitted.rejected)
+    print_notes(fitted.notes)
     print(f"{options.out}: {options.method} fitted on {fitted.images} images")
     return 0
 
 
 def score(options: Namespace) -> int:
     """Write the scores of images as CSV; RunError in the end where some could not be scored."""
-    from synthgen.cli.progress import bars, print_skipped
+    from synthgen.cli.progress import bars, print_notes, print_skipped
     from synthgen.errors import RunError
     from synthgen.evaluation.score import score as score_images
     from synthgen.storage.output import write_file
@@ -103,7 +104,8 @@ def score(options: Namespace) -> int:
         print(f"{options.out}: {len(found.scores)} scores")
     else:
         sys.stdout.write(found.csv())
-    print_skipped(found.rejected)
+    print_skipped([*found.rejected, *found.strays])
+    print_notes(found.notes)
     if found.rejected:
         total = len(found.rejected) + len(found.scores)
         raise RunError(f"{len(found.rejected)} of {total} images could not be scored; the others are written")

@@ -71,9 +71,10 @@ def chosen_recipe(options: Namespace) -> "Recipe":
 
 def init(options: Namespace) -> int:
     """Write a commented recipe for a folder."""
+    from synthgen.cli.progress import print_notes
     from synthgen.recipe.first_recipe import write_recipe
 
-    recipe = write_recipe(options.folder, Path(options.out))
+    recipe = write_recipe(options.folder, Path(options.out), lambda note: print_notes([note]))
     print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
     print(f"  synthgen preview {options.out} --out sheet.png")
     print(f"  synthgen generate {options.out} --out {recipe.name}-shards")

@@ -122,6 +122,7 @@ class _Evaluation:
         category, judged = test.test_set.category, self.judged
         fitted_on, count = judged.fitted_on, None
         rejected: list[RejectedFile] = []
+        more: list[str] = []
         runs: list[Run] = []
         if judged.choice is None:
             runs.append(self._run(None, judged.detector, test, is_first=True))
@@ -129,6 +130,7 @@ class _Evaluation:
             pictures = self.dataset.normals(category)
             normals = read_normals(pictures, judged.detector, f"normal images of {category}", self.progress)
             fitted_on, rejected, count = frozenset(normals.sha256s), normals.rejected, len(normals)
+            more = normals.notes
             for seed in judged.seeds:
                 detector = judged.choice.make()
                 what = f"{detector.method} on {category}, seed {seed}"
@@ -140,7 +142,7 @@ class _Evaluation:
             fitted_on=count,
             normal=len(test.truth.anomalous) - anomalous,
             anomalous=anomalous,
-            notes=_notes(test, fitted_on, rejected),
+            notes=[*_notes(test, fitted_on, rejected), *more],
             runs=runs,
         )
 

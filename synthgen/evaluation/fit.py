@@ -29,6 +29,8 @@ class FittedDetector:
     """How many images it was fitted on."""
     rejected: "Sequence[RejectedFile]"
     """The source's files that could not be used."""
+    notes: Sequence[str]
+    """What a person should know of its other files, a sentence each."""
 
 
 def fit_detector(
@@ -54,7 +56,7 @@ def fit_detector(
     fit_on(detector, normals, seed, choice.method, progress)
     if directory:
         _save(detector, directory, normals.sha256s)
-    return FittedDetector(detector, len(normals), normals.rejected)
+    return FittedDetector(detector, len(normals), normals.rejected, normals.notes)
 
 
 def load_detector(directory: str | Path, device: str = "auto") -> "Detector":
@@ -93,15 +95,14 @@ def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str
 def normal_pictures(source: str, categories: Sequence[str] | None) -> "Pictures":
     """The normal images to fit on: all of a source, or those on the side ``fit`` of a plan of shards."""
     from synthgen.evaluation.labelled_shards import ShardDataset
-    from synthgen.evaluation.test_set import Pictures
+    from synthgen.evaluation.test_set import pictures_of
     from synthgen.shards.numbering import PLAN_NAME
     from synthgen.sources.named import named_source
     from synthgen.storage.root import Root
 
     if source != "builtin" and Root(source).is_file(PLAN_NAME):
         return ShardDataset(source).all_normals(categories)
-    found = named_source(source, categories)
-    return Pictures(tuple(entry.path for entry in found.entries()), found.read)
+    return pictures_of(named_source(source, categories))
 
 
 def _free_directory(out: str) -> Path:

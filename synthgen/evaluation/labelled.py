@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from synthgen.errors import InputError
 from synthgen.evaluation.labelled_shards import ShardDataset
-from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
+from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet, pictures_of
 from synthgen.shards.numbering import PLAN_NAME
 from synthgen.sources.base import LabelledSource
 from synthgen.sources.registry import SOURCES
@@ -62,7 +62,7 @@ class SourceDataset(LabelledDataset):
     def normals(self, category: str) -> Pictures:
         """All training-normal images of a category, as published results use them."""
         own = self._kind.model_validate({"path": self._url, "categories": [category]})
-        return Pictures(tuple(entry.path for entry in own.entries()), own.read)
+        return pictures_of(own)
 
     def test_set(self, category: str) -> TestSet:
         """The test images of a category. Raises InputError where masks and images do not belong together."""

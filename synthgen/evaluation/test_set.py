@@ -14,14 +14,16 @@ from torch import Tensor
 
 from synthgen.errors import InputError
 from synthgen.evaluation.metrics.pixels import Mask
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
-from synthgen.sources.base import TestImage
+from synthgen.sources.base import Source, TestImage
 from synthgen.sources.records import RejectedFile
+from synthgen.sources.survey import pages_note, strays_of
+from synthgen.storage.listing import formats_note
 
 CACHE_BYTES = 2**30
 """Prepared normal images kept for a second pass; beyond that they are read again."""
@@ -36,6 +38,21 @@ class Pictures:
     paths: tuple[str, ...]
     read: Callable[[str], bytes]
     decode: Callable[[bytes], Decoded] = decode
+    rejected: tuple[RejectedFile, ...] = ()
+    """What lies among them and cannot be used."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the rest, a sentence each."""
+
+
+def pictures_of(source: Source) -> Pictures:
+    """The normal images of a source. Raises InputError where it has none."""
+    listed = source.listing()
+    return Pictures(
+        tuple(entry.path for entry in listed.entries),
+        source.read,
+        rejected=tuple(strays_of(listed)),
+        notes=tuple(formats_note(listed.other_formats)),
+    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +140,8 @@ class NormalPictures:
         self._cache: BoundedCache[Pixels] = BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes)
         self.paths: list[str] = []
         self.sha256s: list[str] = []
-        self.rejected: list[RejectedFile] = []
+        self.rejected: list[RejectedFile] = [*pictures.rejected]
+        more_pages: list[str] = []
         for number, path in enumerate(pictures.paths, 1):
             try:
                 data = pictures.read(path)
@@ -133,8 +151,11 @@ class NormalPictures:
             else:
                 self.paths.append(path)
                 self.sha256s.append(sha256(data).hexdigest())
+                if has_more_pages(data):
+                    more_pages.append(path)
             if progress:
                 progress(number, len(pictures.paths))
+        self.notes = [*pictures.notes, *pages_note(more_pages)]
         if not self.paths:
             first = (
                 f"; the first: {self.rejected[0].path}: {self.rejected[0].reason}" if self.rejected else ""

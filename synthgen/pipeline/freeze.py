@@ -32,6 +32,7 @@ class Ground:
     preparation: Preparation
     images: list[NormalImage]
     rejected: list[RejectedFile]
+    notes: list[str]
     foreground: dict[str, ForegroundRule]
 
 
@@ -70,7 +71,7 @@ def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
         category: _decide(recipe, preparation, category, images)
         for category in sorted({image.category for image in images})
     }
-    return Ground(preparation, images, found.rejected, foreground)
+    return Ground(preparation, images, found.rejected, found.notes, foreground)
 
 
 def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
@@ -83,6 +84,7 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
         preparation=ground.preparation,
         images=ground.images,
         rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
+        notes=[*ground.notes, *(note for textures in looked_at.values() for note in textures.notes)],
         foreground=ground.foreground,
         textures={name: textures.pinned for name, textures in looked_at.items()},
         models={name: pins.model(name) for name in _names(synthesizer.models() for synthesizer in each)},
@@ -137,16 +139,18 @@ def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalI
 class _Textures:
     pinned: list[PinnedFile]
     rejected: list[RejectedFile]
+    notes: list[str]
 
 
 def _look_at_textures(collection: str, on_bad_image: OnBadImage) -> _Textures:
     with _about("textures"):
-        looks, bad = look_at_all(texture_source(collection), on_bad_image)
+        looks, bad, notes = look_at_all(texture_source(collection), on_bad_image)
     if not looks:
         raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
     return _Textures(
         [PinnedFile(path=look.path, sha256=look.sha256) for look in looks],
         [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad],
+        [f"{collection}: {note}" for note in notes],
     )
 
 

@@ -24,6 +24,8 @@ class Plan(FrozenModel):
     preparation: Preparation
     images: list[NormalImage]
     rejected: list[RejectedFile]
+    notes: list[str] = Field([])
+    """What a person should know of the source's other files, a sentence each."""
     foreground: dict[str, ForegroundRule]
     """The rule of each category, and in its ``reason`` how it was chosen."""
     textures: dict[str, list[PinnedFile]]
@@ -42,7 +44,9 @@ class Plan(FrozenModel):
 
 def fingerprint(plan: Plan) -> str:
     """sha256 of all that decides the samples; not their number, how they are written, or where files lie."""
-    data = plan.model_dump(mode="json", exclude={"fingerprint", "rejected", "textures", "models", "banks"})
+    data = plan.model_dump(
+        mode="json", exclude={"fingerprint", "rejected", "notes", "textures", "models", "banks"}
+    )
     asked = data["recipe"]
     for field in ("count", "output", "source", "on_bad_image", "foreground"):
         del asked[field]

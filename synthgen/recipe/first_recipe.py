@@ -1,15 +1,16 @@
 """A first recipe for a folder of pictures, with a comment on every field, from a look at the pictures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from synthgen.config.listing import listed as shortlist
 from synthgen.config.reader import parse_model
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.pixels import Decoded, Pixels, is_grey
 from synthgen.images.preparation import MAX_SIDE, Preparation
 from synthgen.images.prepare import prepare
@@ -17,8 +18,10 @@ from synthgen.recipe.recipe import Recipe
 from synthgen.recipe.template import Look, Size, recipe_text
 from synthgen.regions.foreground import ForegroundRule, decide
 from synthgen.regions.foreground_decision import DECISION_IMAGES
-from synthgen.sources.base import Entry, Source
+from synthgen.sources.base import Entry, Listed, Source
 from synthgen.sources.recognise import source_for
+from synthgen.sources.survey import pages_note
+from synthgen.storage.listing import formats_note
 from synthgen.storage.root import Root
 
 MOST_LOOKED_AT = 300
@@ -26,18 +29,22 @@ MOST_LOOKED_AT = 300
 MOST_NATIVE_SIDE = 512
 
 
-def write_recipe(folder: str, out: Path) -> Recipe:
+def write_recipe(folder: str, out: Path, note: Callable[[str], None] = lambda _: None) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
-    Raises InputError where there is no usable image, or ``out`` exists or cannot be written.
+    ``note`` is called with what a person should know of the folder's other files, a sentence each. Raises
+    InputError where there is no usable image, or ``out`` exists or cannot be written.
     """
     _require_free(out)
     source = source_for(folder)
-    entries = source.entries()
-    look = _look(source, entries)
+    listed = source.listing()
+    entries = listed.entries
+    look = _look(source, listed)
     if not look.sizes:
         path, reason = next(iter(look.unusable.items()))
         raise InputError(f"{folder} has no usable image; {path}: {reason}")
+    for sentence in look.notes:
+        note(sentence)
     size = suggested_size(look.sizes)
     rules = _foregrounds(source, entries, look, size)
     text = recipe_text(_name(folder), source, look, size, rules)
@@ -75,9 +82,9 @@ def suggested_size(sizes: Counter[Size]) -> Size | Literal["native"]:
     return (256, longer) if proportion >= 1 else (longer, 256)
 
 
-def _look(source: Source, entries: Sequence[Entry]) -> Look:
-    some = _spread(entries, MOST_LOOKED_AT)
-    look = Look(len(entries), len(some))
+def _look(source: Source, listed: Listed) -> Look:
+    some = _spread(listed.entries, MOST_LOOKED_AT)
+    look = Look(len(listed.entries), len(some))
     for entry in some:
         pixels = _decoded(source, entry, look)
         if pixels is None:
@@ -87,6 +94,9 @@ def _look(source: Source, entries: Sequence[Entry]) -> Look:
         if pixels.dtype == np.uint16:
             low, high = look.depth16 or (65535, 0)
             look.depth16 = min(low, int(pixels.min())), max(high, int(pixels.max()))
+    strays = [f"{stray.path} {stray.reason}" for stray in listed.strays]
+    formats, pages = formats_note(listed.other_formats), pages_note(sorted(look.more_pages))
+    look.notes = [*formats, *pages, *shortlist(strays)]
     return look
 
 
@@ -121,10 +131,14 @@ def _prepared(source: Source, entry: Entry, look: Look, preparation: Preparation
 
 def _decoded(source: Source, entry: Entry, look: Look) -> Decoded | None:
     try:
-        return decode(source.read(entry.path))
+        data = source.read(entry.path)
+        pixels = decode(data)
+        if has_more_pages(data):
+            look.more_pages.add(entry.path)
     except (OSError, UnusableImage) as error:
         look.unusable[entry.path] = str(error)
         return None
+    return pixels
 
 
 def _spread(entries: Sequence[Entry], most: int) -> list[Entry]:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from synthgen.errors import InputError
-from synthgen.sources.base import Entry, Source
+from synthgen.sources.base import Entry, Listed, Source
+from synthgen.storage.listing import found_instead
 from synthgen.storage.root import LOOKED_FOR, Root
 
 
@@ -28,6 +29,10 @@ class FolderSource(Source):
 
     def entries(self) -> Sequence[Entry]:
         """List every file with an image's suffix that matches, whatever its content, sorted by path."""
+        return self.listing().entries
+
+    def listing(self) -> Listed:
+        """The images that match, other pictures that do, and all strays."""
         import re
 
         from fsspec.utils import glob_translate
@@ -35,10 +40,14 @@ class FolderSource(Source):
         root = Root(self.path)
         root.require_folder()
         matches = re.compile(glob_translate(self.pattern)).match
-        paths = [path for path in root.images() if matches(path)]
+        found = root.listing()
+        paths = [path for path in found.images if matches(path)]
         if not paths:
-            raise InputError(f"{self.path} has no image that matches {self.pattern!r}; {LOOKED_FOR}")
-        return [Entry(path, root.name) for path in paths]
+            raise InputError(
+                f"{self.path} has no image that matches {self.pattern!r}; {LOOKED_FOR}{found_instead(found)}"
+            )
+        others = [path for path in found.other_formats if matches(path)]
+        return Listed([Entry(path, root.name) for path in paths], others, found.strays)
 
     def read(self, path: str) -> bytes:
         """The encoded bytes of one listed image. Raises OSError where it cannot be read."""
