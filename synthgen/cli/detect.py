@@ -29,6 +29,9 @@ def add(commands: Commands) -> None:
         type=path,
         help="normal images: a folder, URL, data set, or builtin; or a directory of shards, for its plan's",
     )
+    fitted.add_argument(
+        "--source", dest="normals", type=path, help="where the normal images of a plan of shards lie now"
+    )
     fitted.add_argument("--out", type=path, required=True, help="the detector's directory")
     fitted.add_argument(
         "--seed", type=seed, default=0, help="decides everything random (default: %(default)s)"
@@ -79,6 +82,7 @@ def fit(options: Namespace) -> int:
         chosen_detector(options.method, options),
         options.source,
         options.out,
+        normals=options.normals,
         categories=options.categories,
         seed=options.seed,
         progress=bars,

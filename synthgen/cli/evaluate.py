@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
     added.add_argument(
         "--root", type=path, help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, shards"
     )
+    added.add_argument("--source", type=path, help="where the normal images of shards lie now")
     add_categories(added)
     added.add_argument("--seeds", type=positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
     added.add_argument("--out", type=path, help="directory for the report (JSON, Markdown) and pictures")
@@ -42,6 +43,7 @@ def evaluate(options: Namespace) -> int:
         options.root or options.dataset,
         options.out,
         layout=options.dataset if options.root else None,
+        source=options.source,
         categories=options.categories,
         seeds=options.seeds or SEEDS,
         device=options.device,

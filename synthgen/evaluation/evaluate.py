@@ -32,6 +32,7 @@ def evaluate(
     out: str | Path | None = None,
     *,
     layout: str | None = None,
+    source: str | Path | None = None,
     categories: Sequence[str] | None = None,
     seeds: int = SEEDS,
     device: str = "auto",
@@ -41,10 +42,11 @@ def evaluate(
 
     ``detector`` is a method, which is fitted on each category's normal images with the seeds 0 to
     ``seeds`` - 1, or the directory of a fitted detector. ``layout`` names the data set's layout where it is
-    not to be recognised. Raises InputError for what cannot be used, before anything is fitted.
+    not to be recognised, and ``source`` where the normal images of shards lie now, if not where their plan
+    found them. Raises InputError for what cannot be used, before anything is fitted.
     """
     judged = _Judged.of(detector, seeds, device)
-    found = open_dataset(str(dataset), layout)
+    found = open_dataset(str(dataset), layout, None if source is None else str(source))
     names = chosen(categories, found.categories(), str(dataset))
     directory = None if out is None else OutputDirectory(str(out))
     if directory:

@@ -38,6 +38,7 @@ def fit_detector(
     source: str | Path,
     out: str | Path | None = None,
     *,
+    normals: str | Path | None = None,
     categories: Sequence[str] | None = None,
     seed: int = 0,
     progress: Stages = silent,
@@ -45,18 +46,19 @@ def fit_detector(
     """Fit a detector on normal images, and save it to the directory ``out``, if one is given.
 
     ``source`` is a folder, URL or data set, ``builtin``, or a directory of shards, for the normal images of
-    its plan that no sample is judged by. ``seed`` decides everything random. Raises InputError for what
-    cannot be used, RunError where fitting or writing fails.
+    its plan that no sample is judged by; ``normals`` is where these lie now, if not where it found them.
+    ``seed`` decides everything random. Raises InputError for what cannot be used, RunError where fitting or
+    writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
     directory = None if out is None else _free_directory(str(out))
     detector = choice.make()
-    pictures = normal_pictures(str(source), categories)
-    normals = read_normals(pictures, detector, "normal images", progress)
-    fit_on(detector, normals, seed, choice.method, progress)
+    pictures = normal_pictures(str(source), categories, None if normals is None else str(normals))
+    read = read_normals(pictures, detector, "normal images", progress)
+    fit_on(detector, read, seed, choice.method, progress)
     if directory:
-        _save(detector, directory, normals.sha256s)
-    return FittedDetector(detector, len(normals), normals.rejected, normals.notes)
+        _save(detector, directory, read.sha256s)
+    return FittedDetector(detector, len(read), read.rejected, read.notes)
 
 
 def load_detector(directory: str | Path, device: str = "auto") -> "Detector":
@@ -92,8 +94,11 @@ def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str
         detector.fit(normals, seed, report)
 
 
-def normal_pictures(source: str, categories: Sequence[str] | None) -> "Pictures":
-    """The normal images to fit on: all of a source, or those on the side ``fit`` of a plan of shards."""
+def normal_pictures(source: str, categories: Sequence[str] | None, moved_to: str | None = None) -> "Pictures":
+    """The normal images to fit on: all of a source, or those for training of a plan of shards.
+
+    ``moved_to`` is where the latter lie now. Raises InputError where it is given with anything but shards.
+    """
     from synthgen.evaluation.labelled_shards import ShardDataset
     from synthgen.evaluation.test_set import pictures_of
     from synthgen.shards.numbering import PLAN_NAME
@@ -101,7 +106,12 @@ def normal_pictures(source: str, categories: Sequence[str] | None) -> "Pictures"
     from synthgen.storage.root import Root
 
     if source != "builtin" and Root(source).is_file(PLAN_NAME):
-        return ShardDataset(source).all_normals(categories)
+        return ShardDataset(source, moved_to).all_normals(categories)
+    if moved_to is not None:
+        raise InputError(
+            f"source {moved_to}: is for the normal images of shards, and {source} is no directory of shards; "
+            "leave it out"
+        )
     return pictures_of(named_source(source, categories))
 
 

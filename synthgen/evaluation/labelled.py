@@ -14,10 +14,11 @@ SHARDS = ShardDataset.layout
 LABELLED = {name: source for name, source in SOURCES.items() if issubclass(source, LabelledSource)}
 
 
-def open_dataset(url: str, layout: str | None = None) -> LabelledDataset:
+def open_dataset(url: str, layout: str | None = None, source: str | None = None) -> LabelledDataset:
     """The labelled data set at a path or URL; without ``layout`` (``shards``, or a source) it is recognised.
 
-    Raises InputError where nothing is there, or nothing with labels.
+    ``source`` is where the normal images of shards lie now, if not where their plan found them. Raises
+    InputError where nothing is there, or nothing with labels.
     """
     layouts = [*LABELLED, SHARDS]
     if layout is not None and layout not in layouts:
@@ -33,7 +34,14 @@ def open_dataset(url: str, layout: str | None = None) -> LabelledDataset:
             f"{url} has no {places} and no {PLAN_NAME}; give the root of a data set with labels "
             f"({', '.join(LABELLED)}) or a directory of shards"
         )
-    return ShardDataset(url) if layout == SHARDS else SourceDataset(LABELLED[layout], url)
+    if layout == SHARDS:
+        return ShardDataset(url, source)
+    if source is not None:
+        raise InputError(
+            f"source {source}: is for the normal images of shards, and {url} is a data set ({layout}); "
+            "leave it out"
+        )
+    return SourceDataset(LABELLED[layout], url)
 
 
 def _recognised(root: Root) -> str | None:

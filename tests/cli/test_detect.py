@@ -155,6 +155,34 @@ def test_shards_are_judged_apart_from_what_is_fitted_on(here: Path, run: Run) ->
     )
 
 
+def test_the_normal_images_of_shards_may_have_moved(here: Path, run: Run) -> None:
+    make_shards(here, 8, "held-out")
+    command = ("evaluate", "brightness", "shards", "--seeds", 1, *SMALL)
+    before = run(*command).out
+    (here / "waves").rename(here / "moved")
+    for number, file in enumerate(sorted((here / "moved").iterdir())):
+        file.rename(here / "moved" / f"renamed {number}.png")
+    gone = "and now not any more .*; where the normal images moved, say where to with --source"
+    run(*command).assert_refused(gone, code=1)
+    fitting = ("detect", "fit", "brightness", "shards", *SMALL)
+    run(*fitting, "--out", "without").assert_refused(gone, code=1)
+
+    assert run(*command, "--source", "moved").out == before
+    found = run(*fitting, "--out", "with", "--source", "moved")
+    assert found.out == "with: brightness fitted on 7 images\n"
+    for wrong in (command, (*fitting, "--out", "wrong")):
+        run(*wrong, "--source", "pictures").assert_refused("pictures holds none of the 10 normal images")
+
+
+def test_a_source_beside_anything_but_shards_is_refused(here: Path, run: Run) -> None:
+    run("evaluate", "brightness", "parts", "--source", "pictures", *SMALL).assert_refused_at_once(
+        r"source pictures: is for the normal images of shards, and parts is a data set \(mvtec\); leave"
+    )
+    fit(run, "--source", "pictures").assert_refused_at_once(
+        "parts/nut is no directory of shards; leave it out"
+    )
+
+
 def test_images_that_cannot_be_scored(fitted: Path, here: Path, run: Run) -> None:
     (here / "pictures" / "a.png").write_bytes(b"broken")
     result = run("detect", "score", "fitted", "pictures")
