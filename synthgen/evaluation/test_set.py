@@ -18,6 +18,7 @@ from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
+from synthgen.images.turned import turned_apart
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import Source, TestImage
@@ -85,7 +86,7 @@ class TestSet:
         if mask.shape != pixels.shape[:2]:
             raise InputError(
                 f"{image.mask} is {_size(mask)} pixels, its image {image.path} {_size(pixels)}; one size is "
-                "expected"
+                f"expected{turned_apart(data, self._bytes(image.mask))}"
             )
         if mask.any() != image.anomalous:
             found, label = ("marks pixels", "normal") if mask.any() else ("is empty", "anomalous")

@@ -43,8 +43,6 @@ def decode(data: bytes) -> Decoded:
     orientation is applied, alpha is composited over white, and of several frames the first is taken.
     Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage.
     """
-    if not data:
-        raise UnusableImage("the file is empty; an image is expected")
     if len(data) > MAX_BYTES:
         raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
     with _guarded():
@@ -61,6 +59,12 @@ def size_of(data: bytes) -> tuple[int, int]:
         _guard(image, data)
         width, height = image.size
         return height, width
+
+
+def orientation_of(data: bytes) -> int:
+    """The EXIF orientation of an encoded image, 1 (upright) to 8. Raises UnusableImage."""
+    with _guarded():
+        return _orientation(_open(data))
 
 
 def has_more_pages(data: bytes) -> bool:
@@ -110,6 +114,8 @@ def _open(data: bytes) -> "ImageFile":
         WebPImagePlugin,
     )
 
+    if not data:
+        raise UnusableImage("the file is empty; an image is expected")
     stream = io.BytesIO(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImagePlugin.PngImageFile(stream)

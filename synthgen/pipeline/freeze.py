@@ -12,12 +12,14 @@ from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
+from synthgen.images.turned import turned_apart
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.regions.mask_folder import pair_masks
 from synthgen.runtime.progress import Progress, Stages, silent
+from synthgen.sources.base import Source
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
 from synthgen.sources.survey import Look, OnBadImage, look_at_all, survey
 from synthgen.sources.textures import texture_source
@@ -66,7 +68,7 @@ def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
             "use split: all, or another source.held_out"
         )
     if isinstance(recipe.foreground, MaskFolder):
-        images = _with_masks(recipe.foreground.masks, images, found.looks)
+        images = _with_masks(recipe.foreground.masks, recipe.source, images, found.looks)
     foreground = {
         category: _decide(recipe, preparation, category, images)
         for category in sorted({image.category for image in images})
@@ -96,7 +98,9 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
 
 
-def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> list[NormalImage]:
+def _with_masks(
+    folder: str, source: Source, images: list[NormalImage], looks: list[Look]
+) -> list[NormalImage]:
     """Pin the user's own foreground masks. Raises InputError where one is missing or does not fit."""
     root = Root(folder)
     with _about("foreground"):
@@ -114,6 +118,7 @@ def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> li
             raise InputError(
                 f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "
                 f"{look.height}; masks must have the size of their images"
+                f"{turned_apart(source.read(image.path), data)}"
             )
         mask = PinnedFile(path=path, sha256=sha256(data).hexdigest())
         pinned.append(image.model_copy(update={"foreground_mask": mask}))
