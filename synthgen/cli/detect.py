@@ -32,6 +32,9 @@ def add(commands: Commands) -> None:
         type=path,
         help="normal images: a folder, URL, data set, or builtin; or a directory of shards, for its plan's",
     )
+    fitted.add_argument(
+        "--source", dest="normals", type=path, help="where the normal images of a plan of shards lie now"
+    )
     fitted.add_argument("--out", type=path, required=True, help="the detector's directory")
     fitted.add_argument(
         "--seed", type=seed, default=0, help="decides everything random (default: %(default)s)"
@@ -77,26 +80,28 @@ def chosen_detector(method: str, options: Namespace) -> "DetectorChoice":
 
 def fit(options: Namespace) -> int:
     """Fit a detector on normal images."""
-    from synthgen.cli.progress import bars, print_skipped
+    from synthgen.cli.progress import bars, print_notes, print_skipped
     from synthgen.evaluation.fit import fit_detector
 
     fitted = fit_detector(
         chosen_detector(options.method, options),
         opened_unless_shards(options.source, options.categories, options.normal),
         options.out,
+        normals=options.normals,
         categories=options.categories,
         seed=options.seed,
         on_bad_image=options.on_bad_image or "fail",
         progress=bars,
     )
     print_skipped(fitted.rejected)
+    print_notes(fitted.notes)
     print(f"{options.out}: {options.method} fitted on {fitted.images} images")
     return 0
 
 
 def score(options: Namespace) -> int:
     """Write the scores of images as CSV; RunError in the end where some could not be scored."""
-    from synthgen.cli.progress import bars, print_skipped
+    from synthgen.cli.progress import bars, print_notes, print_skipped
     from synthgen.errors import RunError
     from synthgen.evaluation.score import score as score_images
     from synthgen.storage.output import write_file
@@ -109,7 +114,8 @@ def score(options: Namespace) -> int:
         print(f"{options.out}: {len(found.scores)} scores")
     else:
         sys.stdout.write(found.csv())
-    print_skipped(found.rejected)
+    print_skipped([*found.rejected, *found.strays])
+    print_notes(found.notes)
     if found.rejected:
         total = len(found.rejected) + len(found.scores)
         raise RunError(f"{len(found.rejected)} of {total} images could not be scored; the others are written")

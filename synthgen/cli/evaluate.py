@@ -35,6 +35,7 @@ def add(commands: Commands) -> None:
         help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, folders, shards",
     )
     added.add_argument("--masks", type=path, help="the folder of masks, as a name or glob")
+    added.add_argument("--source", type=path, help="where the normal images of shards lie now")
     add_categories(added)
     add_normal(added)
     add_on_bad_image(added)
@@ -55,6 +56,7 @@ def evaluate(options: Namespace) -> int:
         _dataset(options),
         options.out,
         layout=options.dataset if options.root else None,
+        source=options.source,
         categories=options.categories,
         seeds=options.seeds or SEEDS,
         device=options.device,

@@ -118,6 +118,14 @@ def _begun_later(bar: Bar) -> Iterator[Bar]:
             bar.stop()
 
 
+def print_notes(notes: "Sequence[str]") -> None:
+    """What a person should know, a line each."""
+    from synthgen.config.document import one_line
+
+    for note in notes:
+        print(one_line(f"note: {note}"), file=sys.stderr)
+
+
 def print_skipped(rejected: "Sequence[RejectedFile]", more: str = "") -> None:
     """The first files that cannot be used, and how many more there are."""
     from synthgen.config.document import one_line

@@ -75,11 +75,11 @@ def chosen_recipe(options: Namespace) -> "Recipe":
 
 def init(options: Namespace) -> int:
     """Write a commented recipe for a folder."""
-    from synthgen.cli.progress import bars
+    from synthgen.cli.progress import bars, print_notes
     from synthgen.recipe.first_recipe import write_recipe
 
     source = opened(options.folder, normal=options.normal)
-    recipe = write_recipe(options.folder, options.out, source, bars)
+    recipe = write_recipe(options.folder, options.out, source, lambda note: print_notes([note]), bars)
     print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
     print(f"  synthgen preview {options.out} --out sheet.png")
     print(f"  synthgen generate {options.out} --out {recipe.name}-shards")

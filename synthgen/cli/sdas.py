@@ -71,9 +71,10 @@ def train(options: Namespace) -> int:
 
 def report_beginning(training: "Training") -> None:
     """What a person should know of a training before it begins."""
-    from synthgen.cli.progress import print_skipped
+    from synthgen.cli.progress import print_notes, print_skipped
 
     print_skipped(training.rejected)
+    print_notes(training.notes)
     if not training.keeps_classes:
         print("note: the first weights are of other classes, so that embedding begins anew", file=sys.stderr)
 

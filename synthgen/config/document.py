@@ -192,10 +192,13 @@ class _Reader:
     def _broken(self, error: yaml.MarkedYAMLError) -> str:
         mark = error.problem_mark or error.context_mark
         place = self._place(mark.line + 1, mark.column + 1) if mark else self.name
+        if "'\\t'" in (error.problem or ""):
+            return f"{place}: a tab, which YAML does not take between values; write spaces instead"
         context, since = error.context or "", error.context_mark
         if context.startswith("while") and since and mark and since.line != mark.line:
             context += f" that began in line {since.line + 1}"
         problem = (error.problem or "").replace("'<stream end>'", "the end of the text")
+        problem = problem.replace("expected ':'", "expected a colon and a space")
         return f"{place}: broken YAML: {', '.join(part for part in (context, problem) if part)}"
 
     def _node(self, node: yaml.Node, path: Place) -> Node:
@@ -225,6 +228,12 @@ class _Reader:
                 )
                 continue
             inner = (*path, key.value)
+            if key.value == "<<":
+                what = path_text(path) or "the recipe"
+                raise InputError(
+                    f"{self._place(key_line)}: {what}: merge keys (<<) are not read; write the other fields "
+                    "out, or give single values an anchor (&name) and use them by *name"
+                )
             child = self._node(value, inner)
             child.place, child.line = self._place(key_line), key_line
             if key.value in fields:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,12 +78,15 @@ def _text(path: Path) -> str:
         raise InputError(
             f"{path}: more than {MAX_YAML_BYTES} bytes; expected a recipe of a few lines of YAML"
         )
+    # Windows' own tools write UTF-16, and say so by a mark at the start.
+    encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
     try:
-        return data.decode("utf-8")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path}: not a text file (byte 0x{data[error.start]:02x} at position {error.start} is not"
-            " UTF-8); expected a recipe in YAML"
+            f"{path}: not a text file (byte 0x{data[error.start]:02x} in line {line} is not"
+            f" {encoding.upper()}); expected a recipe in YAML, saved as UTF-8"
         ) from None
 
 

@@ -36,6 +36,7 @@ def evaluate(
     out: str | Path | None = None,
     *,
     layout: str | None = None,
+    source: str | Path | None = None,
     categories: Sequence[str] | None = None,
     seeds: int = SEEDS,
     device: str = "auto",
@@ -46,12 +47,17 @@ def evaluate(
 
     ``detector`` is a method, which is fitted on each category's normal images with the seeds 0 to
     ``seeds`` - 1, or the directory of a fitted detector. ``layout`` names the data set's layout where it is
-    not to be recognised. A normal image that cannot be used is an InputError or, by ``on_bad_image``, left
-    out. Raises InputError for what else cannot be used, before anything is fitted.
+    not to be recognised, and ``source`` where the normal images of shards lie now, if not where their plan
+    found them. A normal image that cannot be used is an InputError or, by ``on_bad_image``, left out. Raises
+    InputError for what else cannot be used, before anything is fitted.
     """
     judged = _Judged.of(detector, seeds, device)
     place = str(dataset.path if isinstance(dataset, LabelledSource) else dataset)
-    found = open_dataset(dataset if isinstance(dataset, LabelledSource) else place, layout)
+    found = open_dataset(
+        dataset if isinstance(dataset, LabelledSource) else place,
+        layout,
+        None if source is None else str(source),
+    )
     names = chosen(categories, found.categories(), place)
     with nullcontext() if out is None else _report_directory(str(out), place) as directory:
         evaluation = _Evaluation(judged, found, directory, progress)
@@ -158,12 +164,14 @@ class _Evaluation:
         category, judged = test.test_set.category, self.judged
         fitted_on, count = judged.fitted_on, None
         rejected: list[RejectedFile] = []
+        more: list[str] = []
         runs: list[Run] = []
         normals = test.normals
         if judged.choice is None or normals is None:
             runs.append(self._run(None, judged.detector, test, is_first=True))
         else:
             fitted_on, rejected, count = frozenset(normals.sha256s), normals.rejected, len(normals)
+            more = normals.notes
             for seed in judged.seeds:
                 detector = judged.choice.make()
                 what = f"{detector.method} on {category}, seed {seed}"
@@ -175,7 +183,7 @@ class _Evaluation:
             fitted_on=count,
             normal=len(test.truth.anomalous) - anomalous,
             anomalous=anomalous,
-            notes=_notes(test, fitted_on, rejected),
+            notes=[*_notes(test, fitted_on, rejected), *more],
             runs=runs,
         )
 

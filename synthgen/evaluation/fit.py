@@ -34,6 +34,8 @@ class FittedDetector:
     """How many images it was fitted on."""
     rejected: "Sequence[RejectedFile]"
     """The source's files that could not be used."""
+    notes: Sequence[str]
+    """What a person should know of its other files, a sentence each."""
 
 
 def fit_detector(
@@ -41,6 +43,7 @@ def fit_detector(
     source: str | Path | Source,
     out: str | Path | None = None,
     *,
+    normals: str | Path | None = None,
     categories: Sequence[str] | None = None,
     seed: int = 0,
     on_bad_image: "OnBadImage" = "fail",
@@ -49,20 +52,22 @@ def fit_detector(
     """Fit a detector on normal images, and save it to the directory ``out``, if one is given.
 
     ``source`` is a folder, URL or data set, ``builtin``, a source, or a directory of shards, for the normal
-    images of its plan that no sample is judged by. ``seed`` decides everything random. An image that cannot
-    be used is an InputError or, by ``on_bad_image``, left out. Raises InputError for what else cannot be used,
-    RunError where fitting or writing fails.
+    images of its plan that no sample is judged by; ``normals`` is where these lie now, if not where it found
+    them. ``seed`` decides everything random. An image that cannot be used is an InputError or, by
+    ``on_bad_image``, left out. Raises InputError for what else cannot be used, RunError where fitting or
+    writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
     require_extra("detectors", "a detector")
     with nullcontext() if out is None else _free_directory(str(out)) as directory:
         detector = choice.make()
-        pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories)
-        normals = read_normals(pictures, detector, "normal images", progress, on_bad_image=on_bad_image)
-        fit_on(detector, normals, seed, choice.method, progress)
+        place = source if isinstance(source, Source) else str(source)
+        pictures = normal_pictures(place, categories, None if normals is None else str(normals))
+        read = read_normals(pictures, detector, "normal images", progress, on_bad_image=on_bad_image)
+        fit_on(detector, read, seed, choice.method, progress)
         if directory:
-            _save(detector, directory, normals.sha256s)
-    return FittedDetector(detector, len(normals), normals.rejected)
+            _save(detector, directory, read.sha256s)
+    return FittedDetector(detector, len(read), read.rejected, read.notes)
 
 
 def load_detector(directory: str | Path, device: str = "auto") -> "Detector":
@@ -111,18 +116,27 @@ def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str
     detector.depth16 = normals.depth16
 
 
-def normal_pictures(source: str | Source, categories: Sequence[str] | None) -> "Pictures":
-    """The normal images to fit on: all of a source, or those on the side ``fit`` of a plan of shards."""
+def normal_pictures(
+    source: str | Source, categories: Sequence[str] | None, moved_to: str | None = None
+) -> "Pictures":
+    """The normal images to fit on: all of a source, or those for training of a plan of shards.
+
+    ``moved_to`` is where the latter lie now. Raises InputError where it is given with anything but shards.
+    """
     from synthgen.evaluation.labelled_shards import ShardDataset
-    from synthgen.evaluation.test_set import Pictures
+    from synthgen.evaluation.test_set import pictures_of
     from synthgen.shards.numbering import PLAN_NAME
     from synthgen.sources.named import named_source
     from synthgen.storage.root import Root
 
     if isinstance(source, str) and source != "builtin" and Root(source).is_file(PLAN_NAME):
-        return ShardDataset(source).all_normals(categories)
-    found = named_source(source, categories) if isinstance(source, str) else source
-    return Pictures(tuple(entry.path for entry in found.entries()), found.read)
+        return ShardDataset(source, moved_to).all_normals(categories)
+    if moved_to is not None:
+        raise InputError(
+            f"source {moved_to}: is for the normal images of shards, and {source} is no directory of shards; "
+            "leave it out"
+        )
+    return pictures_of(named_source(source, categories) if isinstance(source, str) else source)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from synthgen.errors import InputError
 from synthgen.evaluation.labelled_shards import ShardDataset
-from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
+from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet, pictures_of
 from synthgen.shards.numbering import PLAN_NAME
 from synthgen.sources.base import LabelledSource
 from synthgen.sources.registry import SOURCES
@@ -14,10 +14,13 @@ SHARDS = ShardDataset.layout
 LABELLED = {name: source for name, source in SOURCES.items() if issubclass(source, LabelledSource)}
 
 
-def open_dataset(dataset: str | LabelledSource, layout: str | None = None) -> LabelledDataset:
+def open_dataset(
+    dataset: str | LabelledSource, layout: str | None = None, source: str | None = None
+) -> LabelledDataset:
     """A labelled data set, or the one at a path or URL; ``layout`` (``shards``, or a source) is recognised.
 
-    Raises InputError where nothing is there, or nothing with labels.
+    ``source`` is where the normal images of shards lie now, if not where their plan found them. Raises
+    InputError where nothing is there, or nothing with labels.
     """
     if isinstance(dataset, LabelledSource):
         return SourceDataset(dataset)
@@ -36,11 +39,14 @@ def open_dataset(dataset: str | LabelledSource, layout: str | None = None) -> La
             f"{url} has no {places} and no {PLAN_NAME}; give the root of a data set with labels "
             f"({', '.join(LABELLED)}) or a directory of shards"
         )
-    return (
-        ShardDataset(url)
-        if layout == SHARDS
-        else SourceDataset(LABELLED[layout].model_validate({"path": url}))
-    )
+    if layout == SHARDS:
+        return ShardDataset(url, source)
+    if source is not None:
+        raise InputError(
+            f"source {source}: is for the normal images of shards, and {url} is a data set ({layout}); "
+            "leave it out"
+        )
+    return SourceDataset(LABELLED[layout].model_validate({"path": url}))
 
 
 def _recognised(root: Root) -> str | None:
@@ -69,8 +75,7 @@ class SourceDataset(LabelledDataset):
 
     def normals(self, category: str) -> Pictures:
         """All training-normal images of a category, as published results use them."""
-        own = self._source.model_copy(update={"categories": [category]})
-        return Pictures(tuple(entry.path for entry in own.fit_entries()), own.read)
+        return pictures_of(self._source.model_copy(update={"categories": [category]}))
 
     def test_set(self, category: str) -> TestSet:
         """The test images of a category. Raises InputError where masks and images do not belong together."""

@@ -1,17 +1,19 @@
 """Our own shards as a test set: what was made of held-out images, for detectors fitted on the others."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from synthgen.config.validation import first_fault
-from synthgen.errors import InputError
+from synthgen.errors import InputError, RunError
 from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
 from synthgen.images.decode import decode
 from synthgen.images.pixels import Decoded
 from synthgen.images.prepare import prepare
+from synthgen.pipeline.file_index import FileIndex
+from synthgen.pipeline.paired_normals import moved_files
 from synthgen.plan.plan import Plan
 from synthgen.sample import Facts
 from synthgen.shards.mark import Mark
@@ -32,13 +34,14 @@ class ShardDataset(LabelledDataset):
     """A directory that ``synthgen generate`` wrote: its plan names the normal images to fit on.
 
     Only samples of held-out normal images are judged, so that none is judged that was fitted on. What is not
-    paired has no labels of its pixels.
+    paired has no labels of its pixels. ``source`` is where the plan's normal images lie now, if not where it
+    found them.
     """
 
     layout = "shards"
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, source: str | None = None) -> None:
+        self._url, self._source = url, source
         directory = open_directory(url)
         self._plan = read_plan(directory)
         self._marks = read_marks(directory)
@@ -69,13 +72,33 @@ class ShardDataset(LabelledDataset):
         fitting = [image for image in self._plan.images if image.split == "train"]
         wanted = chosen(categories, {image.category for image in fitting}, self._url)
         images = {image.path: image.sha256 for image in fitting if image.category in wanted}
-        source = self._plan.recipe.source
         return Pictures(
             tuple(images),
-            lambda path: pinned_bytes(source.read, path, images[path]),
+            self._normal_reader(images),
             partial(_prepared, self._plan),
             self._plan.preparation.depth16,
         )
+
+    def _normal_reader(self, images: Mapping[str, str]) -> Callable[[str], bytes]:
+        """Reads normal images by their paths in the plan; ``images`` are their hashes."""
+        if self._moved:
+            find = self._moved.read
+            return lambda path: find(images[path], f"the normal image {path}")
+
+        def read(path: str) -> bytes:
+            try:
+                return pinned_bytes(self._plan.recipe.source.read, path, images[path])
+            except RunError as error:
+                raise RunError(
+                    f"{error}; where the normal images moved, say where to with --source"
+                ) from error
+
+        return read
+
+    @cached_property
+    def _moved(self) -> FileIndex | None:
+        """The files where the normal images lie now."""
+        return None if self._source is None else moved_files(self._plan, self._source)
 
     def test_set(self, category: str) -> TestSet:
         """The samples of a category, in the order of their indices."""

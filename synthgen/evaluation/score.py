@@ -26,6 +26,10 @@ class Scores:
     """By the image's path below the folder."""
     rejected: "list[RejectedFile]" = field(default_factory=list)
     """The images that could not be scored."""
+    strays: "list[RejectedFile]" = field(default_factory=list)
+    """What else lies there and cannot be looked at."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of the folder's other files, a sentence each."""
 
     def csv(self) -> str:
         """The scores as CSV with the columns path and score."""
@@ -51,9 +55,9 @@ def score(
     image, RunError for scores that are not finite.
     """
     fitted = load_detector(detector, device) if isinstance(detector, str | Path) else detector
-    root, paths = _images(str(images))
-    keep_map = _map_writer(str(maps)) if maps else None
     found = Scores()
+    root, paths = _images(str(images), found)
+    keep_map = _map_writer(str(maps)) if maps else None
     with progress("scoring", "images") as report:
         for path, value, scored in _each(fitted, root, paths, found.rejected, report):
             found.scores[path] = value
@@ -62,19 +66,25 @@ def score(
     return found
 
 
-def _images(url: str) -> "tuple[Root, list[str]]":
-    """All images below a folder, or the one file."""
-    from synthgen.storage.root import LOOKED_FOR, Root, root_of_file
+def _images(url: str, scores: Scores) -> "tuple[Root, list[str]]":
+    """All images below a folder, or the one file; what is passed over is added to ``scores``."""
+    from synthgen.sources.records import RejectedFile
+    from synthgen.storage.listing import formats_note, found_instead
+    from synthgen.storage.root import LOOKED_FOR, Root, is_image, root_of_file
 
     root = Root(url)
     if root.is_file():
         folder, name = root_of_file(url)
         return folder, [name]
     root.require_folder()
-    paths = root.images()
-    if not paths:
-        raise InputError(f"{url}: has no image; {LOOKED_FOR}")
-    return root, paths
+    listing = root.listing()
+    if not listing.images:
+        raise InputError(f"{url}: has no image; {LOOKED_FOR}{found_instead(listing)}")
+    scores.notes.extend(formats_note(listing.other_formats))
+    for path, reason in listing.strays:
+        among = scores.rejected if is_image(path) else scores.strays
+        among.append(RejectedFile(path=path, reason=reason))
+    return root, listing.images
 
 
 def _each(

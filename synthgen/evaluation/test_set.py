@@ -13,17 +13,21 @@ import torch
 from torch import Tensor
 
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.depth import Levels, depth_range, levels
 from synthgen.images.masks import read_mask
+from synthgen.images.own import is_marked
 from synthgen.images.pixels import Decoded, Mask, Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
+from synthgen.images.turned import turned_apart
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
-from synthgen.sources.base import TestImage
+from synthgen.sources.base import LabelledSource, Source, TestImage
+from synthgen.sources.content import OURS, looks_like_a_mask, require_no_mask
 from synthgen.sources.records import RejectedFile
-from synthgen.sources.survey import OnBadImage
+from synthgen.sources.survey import OnBadImage, pages_note, strays_of
+from synthgen.storage.listing import formats_note
 
 CACHE_BYTES = 2**30
 """Prepared normal images kept for a second pass; beyond that they are read again."""
@@ -44,6 +48,25 @@ class Pictures:
     decode: Callable[[bytes], Decoded] = decode
     depth16: tuple[int, int] | None = None
     """The range of 16-bit images, where ``decode`` has scaled them; else it is found in the images."""
+    rejected: tuple[RejectedFile, ...] = ()
+    """What lies among them and cannot be used."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the rest, a sentence each."""
+    chosen_by_hand: bool = True
+    """Whether somebody said which they are; else none may look like a mask."""
+
+
+def pictures_of(source: Source) -> Pictures:
+    """The normal images of a source that no detector is judged by. Raises InputError where it has none."""
+    listed = source.listing()
+    entries = source.fit_entries() if isinstance(source, LabelledSource) else listed.entries
+    return Pictures(
+        tuple(entry.path for entry in entries),
+        source.read,
+        rejected=tuple(strays_of(listed)),
+        notes=tuple(formats_note(listed.other_formats)),
+        chosen_by_hand=source.chosen_by_hand,
+    )
 
 
 class Label(NamedTuple):
@@ -90,7 +113,7 @@ class TestSet:
         if mask.shape != pixels.shape[:2]:
             raise InputError(
                 f"{image.mask} is {_size(mask)} pixels, its image {image.path} {_size(pixels)}; one size is "
-                "expected"
+                f"expected{turned_apart(data, self._bytes(image.mask))}"
             )
         if mask.any() != image.anomalous:
             found, label = ("marks pixels", "normal") if mask.any() else ("is empty", "anomalous")
@@ -149,11 +172,15 @@ class NormalPictures:
         self._cache: BoundedCache[Pixels] = BoundedCache(cache_bytes, lambda pixels: pixels.nbytes)
         self.paths: list[str] = []
         self.sha256s: list[str] = []
-        self.rejected: list[RejectedFile] = []
+        self.rejected: list[RejectedFile] = [*pictures.rejected]
+        more_pages: list[str] = []
         depths: list[Levels | None] = []
         for number, path in enumerate(pictures.paths, 1):
             try:
                 data = pictures.read(path)
+                if is_marked(data):
+                    self.rejected.append(RejectedFile(path=path, reason=OURS))
+                    continue
                 depths.append(self._look(path, data))
             except (UnusableImage, OSError) as error:
                 if on_bad_image == "fail":
@@ -164,8 +191,11 @@ class NormalPictures:
             else:
                 self.paths.append(path)
                 self.sha256s.append(sha256(data).hexdigest())
+                if has_more_pages(data):
+                    more_pages.append(path)
             if progress:
                 progress(number, len(pictures.paths))
+        self.notes = [*pictures.notes, *pages_note(more_pages)]
         if not self.paths:
             first = (
                 f"; the first: {self.rejected[0].path}: {self.rejected[0].reason}" if self.rejected else ""
@@ -185,6 +215,8 @@ class NormalPictures:
     def _look(self, path: str, data: bytes) -> Levels | None:
         """Decode an image, and keep it as prepared unless it has 16 bits, whose range is not known yet."""
         pixels = self._pictures.decode(data)
+        if not self._pictures.chosen_by_hand and looks_like_a_mask(pixels):
+            require_no_mask([path])
         if found := levels(pixels):
             return found
         self._cache.get(path, lambda: square(pixels, self._side))

@@ -4,6 +4,7 @@ Any decoder error on hostile bytes becomes an `UnusableImage`, so nothing here e
 """
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.images import netpbm
 from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import MIN_SIDE
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 0x0112
 _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_EXTRA_SAMPLES = 258, 259, 262, 284, 338
 _TIFF_PIECES = ((273, 279), (324, 325))
@@ -47,9 +50,9 @@ class Stored(NamedTuple):
 
 
 def decode(data: bytes) -> Decoded:
-    """Decode PNG, JPEG, BMP, TIFF, WebP or PGM/PPM to (H, W, C), C = 1 (grey) or 3 (RGB).
+    """Decode PNG, JPEG, BMP, TIFF, WebP or binary PBM/PGM/PPM to (H, W, C), C = 1 (grey) or 3 (RGB).
 
-    16-bit grey and 16-bit RGB(A) PNG and TIFF stay uint16, everything else becomes uint8. The EXIF
+    16-bit grey and RGB(A) PNG, TIFF and PGM/PPM stay uint16, everything else becomes uint8. The EXIF
     orientation is applied, alpha is composited over white, and of several frames the first is taken.
     Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage.
     """
@@ -58,8 +61,6 @@ def decode(data: bytes) -> Decoded:
 
 def decode_stored(data: bytes) -> Stored:
     """Decode as `decode` does, and keep the alpha and the palette's numbers. Raises UnusableImage."""
-    if not data:
-        raise UnusableImage("the file is empty; an image is expected")
     if len(data) > MAX_BYTES:
         raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
     with _guarded():
@@ -83,6 +84,23 @@ def size_of(data: bytes) -> tuple[int, int]:
         _guard(image, data)
         width, height = image.size
         return height, width
+
+
+def orientation_of(data: bytes) -> int:
+    """The EXIF orientation of an encoded image, 1 (upright) to 8. Raises UnusableImage."""
+    with _guarded():
+        return _orientation(_open(data))
+
+
+def has_more_pages(data: bytes) -> bool:
+    """Whether an image that can be decoded holds pages or frames after the first one."""
+    if not data.startswith((*_TIFF, b"\x89PNG", b"RIFF")):
+        return False
+    with _guarded():
+        image = _open(data)
+        if image.format == "TIFF":  # asked for their number, Pillow would read every page's tags
+            return bool(image.tag_v2.next)  # type: ignore[attr-defined]
+        return int(getattr(image, "n_frames", 1)) > 1
 
 
 @contextmanager
@@ -121,6 +139,8 @@ def _open(data: bytes) -> "ImageFile":
         WebPImagePlugin,
     )
 
+    if not data:
+        raise UnusableImage("the file is empty; an image is expected")
     stream = io.BytesIO(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImagePlugin.PngImageFile(stream)
@@ -128,14 +148,20 @@ def _open(data: bytes) -> "ImageFile":
         return JpegImagePlugin.JpegImageFile(stream)
     if data.startswith(b"BM"):
         return BmpImagePlugin.BmpImageFile(stream)
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+    if data.startswith(_TIFF):
         return TiffImagePlugin.TiffImageFile(stream)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return WebPImagePlugin.WebPImageFile(stream)
-    if data.startswith((b"P5", b"P6")):
+    if data.startswith((b"P4", b"P5", b"P6")):
         return PpmImagePlugin.PpmImageFile(stream)
+    if re.match(rb"P[123]\s", data):
+        raise UnusableImage(
+            f"the file is a {data[:2].decode()}, a text PBM, PGM or PPM; save it as a binary one (P4 to P6)"
+        )
     start = ascii(data[:8].decode("latin-1"))
-    raise UnusableImage(f"the file starts with {start}; a PNG, JPEG, BMP, TIFF or WebP image is expected")
+    raise UnusableImage(
+        f"the file starts with {start}; a PNG, JPEG, BMP, TIFF, WebP or PBM/PGM/PPM image is expected"
+    )
 
 
 def _guard(image: "ImageFile", data: bytes) -> None:
@@ -184,7 +210,9 @@ def _is_lossy_webp(data: bytes) -> bool:
 
 def _samples(image: "ImageFile", data: bytes) -> Decoded:
     """Decode to (H, W, C) with C = 1, 2 (grey, alpha), 3 or 4 (RGB, alpha)."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+    if image.format == "PPM" and image.mode != "1":
+        return netpbm.samples(image, data)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         return _deep_grey(image)
     if _is_deep(image, data):
         return _deep_colour(image, data)

@@ -56,7 +56,7 @@ class FileIndex:
             where = f"below {', '.join(self._urls)}" if self._urls else "among the built-in photographs"
             raise InputError(
                 f"no file with sha256 {digest[:16]} ({what}) {where}; give the folder it lies in with "
-                "--source (it can be given several times)"
+                "--source"
             )
         return self._readers[digest]()
 

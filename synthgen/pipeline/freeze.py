@@ -13,6 +13,7 @@ from synthgen.images.depth import DepthRange
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
+from synthgen.images.turned import turned_apart
 from synthgen.plan.image_order import by_category
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
@@ -20,6 +21,7 @@ from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.regions.mask_folder import pair_masks, read_foreground
 from synthgen.runtime.progress import Progress, Stages, silent
+from synthgen.sources.base import Source
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
 from synthgen.sources.survey import Look, OnBadImage, look_at_all, survey
 from synthgen.sources.textures import texture_source
@@ -35,6 +37,7 @@ class Ground:
     depth: DepthRange | None
     images: list[NormalImage]
     rejected: list[RejectedFile]
+    notes: list[str]
     foreground: dict[str, ForegroundRule]
 
 
@@ -76,13 +79,13 @@ def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
             "use split: all, or another source.held_out"
         )
     if isinstance(recipe.foreground, MaskFolder):
-        images = _with_masks(recipe.foreground.masks, images, found.looks)
+        images = _with_masks(recipe.foreground.masks, recipe.source, images, found.looks)
     with progress("finding the foreground", "rules") as report:
         foreground = {
             category: _decide(recipe, preparation, category, own, report)
             for category, own in by_category(images)
         }
-    return Ground(preparation, found.depth, images, found.rejected, foreground)
+    return Ground(preparation, found.depth, images, found.rejected, found.notes, foreground)
 
 
 def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
@@ -96,6 +99,7 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
         depth=ground.depth,
         images=ground.images,
         rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
+        notes=[*ground.notes, *(note for textures in looked_at.values() for note in textures.notes)],
         foreground=ground.foreground,
         textures={name: textures.pinned for name, textures in looked_at.items()},
         models={name: pins.model(name) for name in _names(synthesizer.models() for synthesizer in each)},
@@ -107,7 +111,9 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
 
 
-def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> list[NormalImage]:
+def _with_masks(
+    folder: str, source: Source, images: list[NormalImage], looks: list[Look]
+) -> list[NormalImage]:
     """Pin the user's own foreground masks. Raises InputError where one is missing or does not fit."""
     root = Root(folder)
     with _about("foreground"):
@@ -125,6 +131,7 @@ def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> li
             raise InputError(
                 f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "
                 f"{look.height}; masks must have the size of their images"
+                f"{turned_apart(source.read(image.path), data)}"
             )
         mask = PinnedFile(path=path, sha256=sha256(data).hexdigest())
         pinned.append(image.model_copy(update={"foreground_mask": mask}))
@@ -148,16 +155,18 @@ def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalI
 class _Textures:
     pinned: list[PinnedFile]
     rejected: list[RejectedFile]
+    notes: list[str]
 
 
 def _look_at_textures(collection: str, on_bad_image: OnBadImage) -> _Textures:
     with _about("textures"):
-        looks, bad = look_at_all(texture_source(collection), on_bad_image)
+        looks, bad, notes = look_at_all(texture_source(collection), on_bad_image)
     if not looks:
         raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
     return _Textures(
         [PinnedFile(path=look.path, sha256=look.sha256) for look in looks],
         [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad],
+        [f"{collection}: {note}" for note in notes],
     )
 
 

@@ -22,12 +22,7 @@ def normal_images(plan: Plan, url: str | None) -> Callable[[Facts], Pixels | Non
     if url is None:
         library = PlanLibrary(plan)
         return lambda facts: _or_none(lambda: library.scene(facts.source_sha256).image)
-    files = FileIndex([url])
-    if not any(files.holds(image.sha256) for image in plan.images):
-        raise InputError(
-            f"{url} holds none of the {len(plan.images)} normal images of the plan; give the folder where "
-            "they lie now"
-        )
+    files = moved_files(plan, url)
     cache: BoundedCache[Pixels] = BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes)
 
     def render(facts: Facts) -> Pixels:
@@ -35,6 +30,20 @@ def normal_images(plan: Plan, url: str | None) -> Callable[[Facts], Pixels | Non
         return prepare(decode(data), plan.preparation)
 
     return lambda facts: _or_none(lambda: cache.get(facts.source_sha256, lambda: render(facts)))
+
+
+def moved_files(plan: Plan, url: str) -> FileIndex:
+    """The files below the folder or URL where a plan's normal images lie now.
+
+    Raises InputError where it has none of them.
+    """
+    files = FileIndex([url])
+    if not any(files.holds(image.sha256) for image in plan.images):
+        raise InputError(
+            f"{url} holds none of the {len(plan.images)} normal images of the plan; give the folder where "
+            "they lie now"
+        )
+    return files
 
 
 def _or_none(read: Callable[[], Pixels]) -> Pixels | None:

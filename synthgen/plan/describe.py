@@ -3,6 +3,7 @@
 from collections import Counter
 from math import ceil
 
+from synthgen.config.document import one_line
 from synthgen.config.listing import listed
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
@@ -21,7 +22,8 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
     subjects = {
         "recipe": [f"{recipe.name}, seed {recipe.seed}, fingerprint {plan.fingerprint[:12]}"],
         "images": [_images(plan)],
-        "rejected": _listed([f"{file.path}: {file.reason}" for file in plan.rejected]),
+        "rejected": _listed([one_line(f"{file.path}: {file.reason}") for file in plan.rejected]),
+        "notes": plan.notes,
         "size": [f"{width} x {height} (width x height), {colour}, {plan.preparation.resize}"],
         "16 bits": [str(plan.depth)] if plan.depth else [],
         "categories": _listed(

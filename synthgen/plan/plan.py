@@ -27,6 +27,8 @@ class Plan(FrozenModel):
     """What the 16-bit images hold, where there are any; the preparation has the range itself."""
     images: list[NormalImage]
     rejected: list[RejectedFile]
+    notes: list[str] = Field([])
+    """What a person should know of the source's other files, a sentence each."""
     foreground: dict[str, ForegroundRule]
     """The rule of each category, and in its ``reason`` how it was chosen."""
     textures: dict[str, list[PinnedFile]]
@@ -45,7 +47,7 @@ class Plan(FrozenModel):
 
 def fingerprint(plan: Plan) -> str:
     """sha256 of all that decides the samples; not their number, how they are written, or where files lie."""
-    apart = {"fingerprint", "depth", "rejected", "textures", "models", "banks"}
+    apart = {"fingerprint", "depth", "rejected", "notes", "textures", "models", "banks"}
     data = plan.model_dump(mode="json", exclude=apart)
     asked = data["recipe"]
     for field in ("count", "output", "source", "intensity_range", "on_bad_image", "foreground"):

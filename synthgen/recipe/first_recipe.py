@@ -1,11 +1,12 @@
 """A first recipe for a folder of pictures, with a comment on every field, from a look at the pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from synthgen.config.listing import listed as shortlist
 from synthgen.config.reader import parse_model
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.depth import Levels, depth_range, levels
 from synthgen.images.pixels import Decoded, Pixels, is_grey
 from synthgen.images.preparation import Preparation
@@ -18,8 +19,10 @@ from synthgen.recipe.trial import Trial
 from synthgen.regions.foreground import decide
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.runtime.progress import Progress, Stages, silent
-from synthgen.sources.base import Entry, Source
+from synthgen.sources.base import Entry, Listed, Source
 from synthgen.sources.recognise import source_for
+from synthgen.sources.survey import pages_note
+from synthgen.storage.listing import formats_note
 from synthgen.storage.place import local_path
 from synthgen.storage.root import Root
 from synthgen.storage.whole_file import write_new
@@ -29,22 +32,29 @@ MOST_LOOKED_AT = 300
 
 
 def write_recipe(
-    folder: str | Path, out: str | Path, source: Source | None = None, progress: Stages = silent
+    folder: str | Path,
+    out: str | Path,
+    source: Source | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    progress: Stages = silent,
 ) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
-    ``source`` is what lies in the folder, where it is not to be recognised. Raises InputError where there is
-    no usable image, or ``out`` exists or cannot be written.
+    ``source`` is what lies in the folder, where it is not to be recognised. ``note`` is called with what a
+    person should know of the folder's other files, a sentence each. Raises InputError where there is no
+    usable image, or ``out`` exists or cannot be written.
     """
     place = local_path(out)
     _require_free(place)
     source = source or source_for(str(folder))
-    entries = source.entries()
+    listed = source.listing()
     with progress("looking at the images", "images") as report:
-        look = _look(source, entries, report)
+        look = _look(source, listed, report)
     if not look.sizes:
         path, reason = next(iter(look.unusable.items()))
         raise InputError(f"{folder} has no usable image; {path}: {reason}")
+    for sentence in look.notes:
+        note(sentence)
     proposed = propose_size(look.sizes)
     preparation = Preparation(
         size=next(iter(look.sizes)) if proposed.size == "native" else proposed.size,
@@ -54,7 +64,7 @@ def write_recipe(
     )
     rules, trial = {}, Trial()
     with progress("finding the foreground", "rules") as report:
-        for category, images in _prepared_images(source, entries, look, preparation):
+        for category, images in _prepared_images(source, listed.entries, look, preparation):
             rules[category] = decide(images, report)
             trial.add(category, rules[category], images)
     offers = propose_methods({rule.product_type for rule in rules.values()}, *preparation.size)
@@ -78,9 +88,9 @@ def _require_free(out: Path) -> None:
         raise InputError(f"{out} exists already; give another file name, or remove it first")
 
 
-def _look(source: Source, entries: Sequence[Entry], progress: Progress) -> Look:
-    some = _spread(entries, MOST_LOOKED_AT)
-    look = Look(len(entries), len(some))
+def _look(source: Source, listed: Listed, progress: Progress) -> Look:
+    some = _spread(listed.entries, MOST_LOOKED_AT)
+    look = Look(len(listed.entries), len(some))
     depths: list[Levels | None] = []
     for number, entry in enumerate(some, 1):
         progress(number, len(some))
@@ -91,6 +101,9 @@ def _look(source: Source, entries: Sequence[Entry], progress: Progress) -> Look:
         look.is_grey &= is_grey(pixels)
         depths.append(levels(pixels))
     look.depth = depth_range(depths)
+    strays = [f"{stray.path} {stray.reason}" for stray in listed.strays]
+    formats, pages = formats_note(listed.other_formats), pages_note(sorted(look.more_pages))
+    look.notes = [*formats, *pages, *shortlist(strays)]
     return look
 
 
@@ -118,10 +131,14 @@ def _prepared(source: Source, entry: Entry, look: Look, preparation: Preparation
 
 def _decoded(source: Source, entry: Entry, look: Look) -> Decoded | None:
     try:
-        return decode(source.read(entry.path))
+        data = source.read(entry.path)
+        pixels = decode(data)
+        if has_more_pages(data):
+            look.more_pages.add(entry.path)
     except (OSError, UnusableImage) as error:
         look.unusable[entry.path] = str(error)
         return None
+    return pixels
 
 
 def _spread(entries: Sequence[Entry], most: int) -> list[Entry]:

@@ -31,6 +31,10 @@ class Look:
     is_grey: bool = True
     depth: DepthRange | None = None
     unusable: dict[str, str] = field(default_factory=dict)
+    more_pages: set[str] = field(default_factory=set)
+    """The images of which only the first page is used."""
+    notes: list[str] = field(default_factory=list)
+    """What is to be said of the source's other files."""
 
 
 class Proposal(NamedTuple):
@@ -138,6 +142,7 @@ def _seen(look: Look) -> str:
     lines = [f"Seen: {look.images} images{looked_at}, {colour}{deep}, {_sizes(look.sizes)} (width x height)."]
     if bad:
         lines += [f"Not usable: {len(bad)} of them:", *listed(bad)]
+    lines += look.notes
     return "\n".join(_comment(line) for line in lines)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from synthgen.config.model import FrozenModel
+from synthgen.storage.listing import Stray
 from synthgen.storage.root import Root
 
 
@@ -17,6 +18,17 @@ class Entry:
 
     path: str
     category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The normal images of a source, and what was passed over among them."""
+
+    entries: Sequence[Entry]
+    other_formats: Sequence[str] = ()
+    """Paths of pictures of formats that are not read."""
+    strays: Sequence[Stray] = ()
+    """What is neither a file that can be read nor a folder that can be looked into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class Source(FrozenModel):
 
     threads: ClassVar[int | None] = None
     """How many images are read and decoded at a time; None: as many as suits the machine."""
-    file_suffix: ClassVar[str | None] = None
+    file_suffix: ClassVar[str | tuple[str, ...] | None] = None
     """What the path of a single file of this source ends with, such as ``.tar``; None for folders only."""
 
     kind: str
@@ -77,6 +89,10 @@ class Source(FrozenModel):
 
         Raises InputError where the layout is not there or holds no image.
         """
+
+    def listing(self) -> Listed:
+        """The normal images, and what is to be said of the rest. Raises InputError as `entries` does."""
+        return Listed(self.entries())
 
     @abstractmethod
     def read(self, path: str) -> bytes:

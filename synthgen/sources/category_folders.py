@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from synthgen.errors import InputError
-from synthgen.sources.base import Entry, LabelledSource, TestImage
+from synthgen.sources.base import Entry, LabelledSource, Listed, TestImage
 from synthgen.sources.guard import suspicion
+from synthgen.storage.listing import Listing, Stray, found_instead
 from synthgen.storage.root import Root, chosen
 
 MASK_ENDING = "_mask"
@@ -39,17 +40,25 @@ class CategorySource(LabelledSource):
 
     def entries(self) -> Sequence[Entry]:
         """List the training-normal images, sorted by category and path."""
+        return self.listing().entries
+
+    def listing(self) -> Listed:
+        """The training-normal images, and what lies among them or among the folders of categories."""
         root = Root(self.path)
-        folders = self._normal_folders(root)
+        folders, strays = self._normal_folders(root)
         if not folders:
             raise InputError(
                 f"{self.path} has no folder <category>/{self._normal_folder()}; give the data set's root"
             )
-        return [
-            Entry(path, category)
+        found = {
+            category: self._normals(root, folders[category])
             for category in chosen(self.categories, folders, self.path)
-            for path in self._normals(root, folders[category])
-        ]
+        }
+        return Listed(
+            [Entry(path, category) for category, normals in found.items() for path in normals.images],
+            [path for normals in found.values() for path in normals.other_formats],
+            [*strays, *(stray for normals in found.values() for stray in normals.strays)],
+        )
 
     def test_categories(self) -> Sequence[str]:
         """The folders with a folder ``test``, sorted. Raises InputError where there is none."""
@@ -81,18 +90,19 @@ class CategorySource(LabelledSource):
     def _normal_folder(cls) -> str:
         return f"train/{cls.normal_name}"
 
-    def _normal_folders(self, root: Root) -> dict[str, str]:
-        """The folder of normal images of every category."""
+    def _normal_folders(self, root: Root) -> tuple[dict[str, str], list[Stray]]:
+        """The folder of normal images of every category, and what lies beside the categories."""
         root.require_folder()
         normal = self._normal_folder()
         if root.is_folder(normal):
-            return {root.name: normal}
-        candidates = {name: f"{name}/{normal}" for name in root.folders()}
-        return {name: folder for name, folder in candidates.items() if root.is_folder(folder)}
+            return {root.name: normal}, []
+        names, strays = root.folders_and_strays()
+        candidates = {name: f"{name}/{normal}" for name in names}
+        return {name: folder for name, folder in candidates.items() if root.is_folder(folder)}, strays
 
-    def _normals(self, root: Root, folder: str) -> list[str]:
-        images = root.images(folder)
-        for path in images:
+    def _normals(self, root: Root, folder: str) -> Listing:
+        found = root.listing(folder)
+        for path in found.images:
             # A category that somebody named may be called anything.
             inside = path.removeprefix(f"{folder}/") if self.categories else path
             if role := suspicion(inside, trust_file=True):
@@ -101,9 +111,12 @@ class CategorySource(LabelledSource):
                     "choose categories, move it elsewhere, or name the good ones by --normal (in a recipe: "
                     "kind: folders, normal: [NAME])"
                 )
-        if not images:
-            raise InputError(f"{self.path} has no image in {folder}; at least one normal image is needed")
-        return images
+        if not found.images:
+            raise InputError(
+                f"{self.path} has no image in {folder}; at least one normal image is needed"
+                f"{found_instead(found)}"
+            )
+        return found
 
     @cached_property
     def _test_folders(self) -> dict[str, str]:
@@ -149,7 +162,11 @@ def _masks(root: Root, folder: str, images: dict[tuple[str, str], str]) -> dict[
 
 def _below(root: Root, folder: str) -> Iterator[tuple[str, str, str]]:
     """Path, defect type, and name without suffix of all images below ``<folder>/<defect type>``."""
-    for path in root.images(folder):
+    found = root.listing(folder)
+    if found.strays:
+        path, reason = found.strays[0]
+        raise InputError(f"{path} {reason}; remove it, since a test set is read whole or not at all")
+    for path in found.images:
         defect_type, slash, name = path.removeprefix(f"{folder}/").partition("/")
         if not slash:
             raise InputError(

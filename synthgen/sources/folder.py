@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from synthgen.errors import InputError
-from synthgen.sources.base import Entry, Source
+from synthgen.sources.base import Entry, Listed, Source
 from synthgen.sources.guard import require_good_products
 from synthgen.sources.tree import glob_matcher
-from synthgen.storage.root import LOOKED_FOR, Root, is_image
+from synthgen.storage.listing import found_instead
+from synthgen.storage.root import LOOKED_FOR, Root
 
 
 def _valid_glob(pattern: str) -> str:
@@ -39,22 +40,26 @@ class FolderSource(Source):
     def entries(self) -> Sequence[Entry]:
         """List every file with an image's suffix that matches, sorted by path.
 
-        Without a pattern, raises InputError where names or files beside the pictures say that
-        some may show defects or be masks; pictures that synthgen drew are left out then.
+        Without a pattern, raises InputError where names or files beside the pictures say that some may show
+        defects or be masks; pictures that synthgen drew are left out then.
         """
+        return self.listing().entries
+
+    def listing(self) -> Listed:
+        """The images that match, other pictures that do, and all strays."""
         root = Root(self.path)
         root.require_folder()
-        files = root.below()
-        images = [path for path in files if is_image(path)]
+        found = root.listing()
         if self.pattern is None:
-            paths = require_good_products(root, files, images)
+            paths, others = require_good_products(root, found), found.other_formats
         else:
             matches = glob_matcher(self.pattern)
-            paths = [path for path in images if matches(path)]
+            paths = [path for path in found.images if matches(path)]
+            others = [path for path in found.other_formats if matches(path)]
         if not paths:
             wanted = f" that matches {self.pattern!r}" if self.pattern else ""
-            raise InputError(f"{self.path} has no image{wanted}; {LOOKED_FOR}")
-        return [Entry(path, root.name) for path in paths]
+            raise InputError(f"{self.path} has no image{wanted}; {LOOKED_FOR}{found_instead(found)}")
+        return Listed([Entry(path, root.name) for path in paths], others, found.strays)
 
     def read(self, path: str) -> bytes:
         """The encoded bytes of one listed image. Raises OSError where it cannot be read."""

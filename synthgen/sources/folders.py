@@ -11,13 +11,14 @@ from synthgen.config.listing import listed
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
 from synthgen.sources import tree
-from synthgen.sources.base import Entry, LabelledSource, TestImage
+from synthgen.sources.base import Entry, LabelledSource, Listed, TestImage
 from synthgen.sources.content import could_be_a_mask
 from synthgen.sources.habits import Role
 from synthgen.sources.mask_names import pair
 from synthgen.sources.split import held_out_hashes
 from synthgen.sources.surroundings import require_good_surroundings
 from synthgen.sources.tree import Product
+from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root, chosen
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -125,11 +126,19 @@ class FoldersSource(LabelledSource):
             f"{others}; other folders are chosen by --normal"
         )
 
+    def listing(self) -> Listed:
+        """The good products, and what is passed over anywhere."""
+        return Listed(self.entries(), self._found.other_formats, self._found.strays)
+
     @cached_property
-    def _paths(self) -> list[str]:
+    def _found(self) -> Listing:
         root = Root(self.path)
         root.require_folder()
-        return root.images()
+        return root.listing()
+
+    @property
+    def _paths(self) -> list[str]:
+        return self._found.images
 
     @cached_property
     def _products(self) -> dict[str, Product]:

@@ -12,23 +12,22 @@ from synthgen.sources.content import looks_like_a_mask
 from synthgen.sources.habits import Role, file_role, folder_role
 from synthgen.sources.notes import label_file
 from synthgen.sources.surroundings import require_good_surroundings
+from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root
 
 TWINS_LOOKED_AT = 5
 
 
-def require_good_products(root: Root, files: Sequence[str], images: Sequence[str]) -> list[str]:
-    """The pictures of a folder without those that we made; InputError where others may be no good products.
-
-    ``files`` are all of the folder, ``images`` those that would become good products.
-    """
+def require_good_products(root: Root, found: Listing) -> list[str]:
+    """The pictures of a folder but those that we drew; InputError where others may be no good products."""
+    images = found.images
     require_good_surroundings(root)
     suspects = [path for path in images if suspicion(path)]
     ours = {path for path in suspects if _is_ours(root, path)}
     evidence = _said_by_names(path for path in suspects if path not in ours)
     if mask := _mask_beside(root, images):
         evidence.append(f"{mask} looks like a mask of the picture beside it")
-    if labels := label_file(root, files):
+    if labels := label_file(root, found):
         evidence.append(f"{labels} looks like labels of defects")
     if evidence:
         raise InputError(

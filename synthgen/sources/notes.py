@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from synthgen.sources.tree import bare
+from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root
 
 LOOKED_AT = 8
@@ -25,12 +26,12 @@ _LOOKS = {
 }
 
 
-def label_file(root: Root, files: Sequence[str]) -> str | None:
-    """The first of some files of a folder that looks like labels of defects; a few of each place are read."""
-    notes = [path for path in files if PurePosixPath(path).suffix.lower() in _LOOKS]
-    pictures = {bare(path) for path in files if path not in notes}
+def label_file(root: Root, found: Listing) -> str | None:
+    """The first file of a folder that looks like labels of defects; a few at each place are read."""
+    notes = [path for path in found.rest if PurePosixPath(path).suffix.lower() in _LOOKS]
+    pictures = set(map(bare, found.images))
     beside = [path for path in notes if bare(path) in pictures]
-    top = [path for path in notes if "/" not in path and path not in beside]
+    top = [path for path in notes if "/" not in path and bare(path) not in pictures]
     return next((path for path in [*_some(top), *_some(beside)] if _is_label_file(root, path)), None)
 
 

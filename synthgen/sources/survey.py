@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
+from synthgen.config.document import one_line
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.depth import DepthRange, Levels, depth_range, levels
 from synthgen.images.own import is_marked
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation, Resize
 from synthgen.runtime.progress import Progress
-from synthgen.sources.base import Entry, Source
+from synthgen.sources.base import Entry, Listed, Source
 from synthgen.sources.content import OURS, looks_like_a_mask, require_no_mask
 from synthgen.sources.records import NormalImage, RejectedFile
 from synthgen.sources.split import held_out_hashes
+from synthgen.storage.listing import formats_note
 
 Size = tuple[int, int] | Literal["native"]
 """Height and width, or the size that all images have."""
@@ -36,6 +38,7 @@ class Look:
     levels: Levels | None
     """Of a 16-bit image."""
     mask_like: bool
+    has_more_pages: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Survey:
     """The range of the 16-bit images, where there are any."""
     images: list[NormalImage]
     """The usable images, split into those for training and held-out ones, in the order of ``looks``."""
+    notes: list[str]
+    """What a person should know of the rest: a sentence each."""
 
 
 class NoUsableImageError(InputError):
@@ -56,7 +61,7 @@ class NoUsableImageError(InputError):
 
     def __init__(self, rejected: list[RejectedFile]) -> None:
         self.rejected = rejected
-        first = f"; the first: {rejected[0].path}: {rejected[0].reason}" if rejected else ""
+        first = one_line(f"; the first: {rejected[0].path}: {rejected[0].reason}") if rejected else ""
         super().__init__(f"none of the {len(rejected)} images of the source can be used{first}")
 
 
@@ -75,7 +80,7 @@ def survey(
     images; without it, it is found as `synthgen.images.depth` says. Raises InputError where no image can be
     used, where one cannot and ``on_bad_image`` is ``fail``, or where sizes do not fit together.
     """
-    looks, rejected = look_at_all(source, on_bad_image, progress)
+    looks, rejected, notes = look_at_all(source, on_bad_image, progress)
     if not source.chosen_by_hand:
         require_no_mask([look.path for look in looks if look.mask_like])
     for reasons in (_too_small(looks, size, resize), _of_another_category(looks)):
@@ -84,30 +89,50 @@ def survey(
         raise NoUsableImageError(rejected)
     depth = depth_range([look.levels for look in looks], intensity_range)
     preparation = _preparation(looks, size, resize, depth)
-    return Survey(looks, rejected, preparation, depth, _split(looks, source.held_out))
+    return Survey(looks, rejected, preparation, depth, _split(looks, source.held_out), notes)
 
 
 def look_at_all(
     source: Source, on_bad_image: OnBadImage, progress: Progress | None = None
-) -> tuple[list[Look], list[RejectedFile]]:
-    """Read, hash and decode every image of a source: what each is, and which cannot be used."""
-    entries = source.entries()
+) -> tuple[list[Look], list[RejectedFile], list[str]]:
+    """Read, hash and decode every image of a source: what each is, which cannot be used, and notes."""
+    listed = source.listing()
+    entries = listed.entries
     looks: list[Look] = []
-    rejected: list[RejectedFile] = []
+    rejected = strays_of(listed)
+    if rejected and on_bad_image == "fail":
+        raise _refused(rejected[0])
     with ThreadPoolExecutor(source.threads) as threads:
         for number, found in enumerate(_in_order(threads, source, entries), 1):
             if isinstance(found, Look):
                 looks.append(found)
             elif on_bad_image == "fail" and found.reason != OURS:
                 threads.shutdown(wait=False, cancel_futures=True)
-                raise InputError(
-                    f"{found.path}: {found.reason}; repair or remove it, or set on_bad_image: skip"
-                )
+                raise _refused(found)
             else:
                 rejected.append(found)
             if progress:
                 progress(number, len(entries))
-    return looks, rejected
+    paths = [look.path for look in looks if look.has_more_pages]
+    return looks, rejected, [*formats_note(listed.other_formats), *pages_note(paths)]
+
+
+def strays_of(listed: Listed) -> list[RejectedFile]:
+    """The strays of a source as files that cannot be used."""
+    return [RejectedFile(path=stray.path, reason=stray.reason) for stray in listed.strays]
+
+
+def pages_note(paths: Sequence[str]) -> list[str]:
+    """One sentence on images of several pages or frames; none where there is no such image."""
+    if not paths:
+        return []
+    have = "1 image has" if len(paths) == 1 else f"{len(paths)} images have"
+    return [f"{have} several pages or frames, such as {paths[0]}; only the first is used"]
+
+
+def _refused(file: RejectedFile) -> InputError:
+    what = one_line(f"{file.path}: {file.reason}")
+    return InputError(f"{what}; repair or remove it, or set on_bad_image: skip")
 
 
 def _in_order(
@@ -124,14 +149,23 @@ def _look(source: Source, entry: Entry) -> Look | RejectedFile:
         if is_marked(data):
             return RejectedFile(path=entry.path, reason=OURS)
         pixels = decode(data)
+        more_pages = has_more_pages(data)
     except UnusableImage as error:
         return RejectedFile(path=entry.path, reason=str(error))
     except OSError as error:
         return RejectedFile(path=entry.path, reason=str(error))
     height, width = pixels.shape[:2]
-    digest = sha256(data).hexdigest()
-    grey, mask_like = is_grey(pixels), looks_like_a_mask(pixels)
-    return Look(entry.path, entry.category, digest, height, width, grey, levels(pixels), mask_like)
+    return Look(
+        path=entry.path,
+        category=entry.category,
+        sha256=sha256(data).hexdigest(),
+        height=height,
+        width=width,
+        grey=is_grey(pixels),
+        levels=levels(pixels),
+        mask_like=looks_like_a_mask(pixels),
+        has_more_pages=more_pages,
+    )
 
 
 def _leave_out(

@@ -2,27 +2,42 @@
 
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+import zlib
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import cached_property, partial
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from synthgen.errors import InputError
 from synthgen.images.decode import MAX_BYTES
-from synthgen.sources.base import Entry, Source
-from synthgen.storage.root import IMAGE_SUFFIXES, Root, require_text, root_of_file
+from synthgen.sources.base import Entry, Listed, Source
+from synthgen.storage.listing import OTHER_FORMATS, Stray
+from synthgen.storage.root import IMAGE_SUFFIXES, Root, root_of_file
+from synthgen.storage.seekable_gzip import SeekableGzip
+from synthgen.storage.walk import NO_TEXT, escaped, is_text
 
 MAX_SHARDS = 100_000
 _NORMAL = b"0"
 _LABEL_BYTES = 64
 _NUMBERS = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_PACKED = (".tar.gz", ".tgz")
 
 
 class _Member(NamedTuple):
     shard: str
     offset: int
+    """In the tar, unpacked."""
     size: int
+
+
+class _Index(NamedTuple):
+    """What a tar holds: each normal image by its name, and what is passed over."""
+
+    images: dict[str, _Member]
+    other_formats: list[str]
+    strays: list[Stray]
 
 
 class WebDatasetSource(Source):
@@ -33,34 +48,47 @@ class WebDatasetSource(Source):
     shard's path below the root, "/", and the member's name.
     """
 
-    file_suffix: ClassVar[str] = ".tar"
+    file_suffix: ClassVar[tuple[str, ...]] = (".tar", *_PACKED)
 
     kind: Literal["webdataset"] = "webdataset"
     path: Annotated[str, Field(min_length=1)]
-    """Path or URL of a tar, of a folder of tars, or a glob such as ``shards/{000000..000003}.tar``."""
+    """Path or URL of a tar (``.tar``, ``.tar.gz``, ``.tgz``), of a folder of tars, or a glob such as
+    ``shards/{000000..000003}.tar``."""
 
     @classmethod
     def is_at(cls, root: Root) -> bool:
-        """Whether a folder holds tars."""
-        return bool(root.files(cls.file_suffix))
+        """Whether a folder holds tars; a packed one beside images may be just where they came from."""
+        return bool(root.files(".tar")) or (bool(root.files(_PACKED)) and not root.images())
 
     def entries(self) -> Sequence[Entry]:
         """List the normal images of all shards as one category, sorted by path."""
+        return self.listing().entries
+
+    def listing(self) -> Listed:
+        """The normal images, pictures of other formats, and images whose names are no text."""
         root, _ = self._shards
         category = root.name
-        if not self._members:
+        index = self._index
+        if not index.images:
             raise InputError(
                 f"{self.path} has no normal image: no KEY.png, KEY.jpg … with cls 0 or without cls"
             )
-        return [Entry(path, category) for path in sorted(self._members)]
+        entries = [Entry(path, category) for path in sorted(index.images)]
+        return Listed(entries, index.other_formats, index.strays)
 
     def read(self, path: str) -> bytes:
         """The encoded bytes of one listed image. Raises OSError where it cannot be read."""
         root, _ = self._shards
-        member = self._members.get(path)
+        member = self._index.images.get(path)
         if member is None:
             raise OSError(f"{path} is not a normal image of {self.path}")
-        return root.read(member.shard, member.offset, min(member.size, MAX_BYTES + 1))
+        size = min(member.size, MAX_BYTES + 1)
+        if member.shard not in self._unpacked:
+            return root.read(member.shard, member.offset, size)
+        try:
+            return self._unpacked[member.shard].read_at(member.offset, size)
+        except (zlib.error, EOFError, ValueError) as error:
+            raise OSError(f"{member.shard} cannot be read: {error}") from error
 
     @cached_property
     def _shards(self) -> tuple[Root, list[str]]:
@@ -75,9 +103,9 @@ class WebDatasetSource(Source):
             root, pattern = Root(self.path[:start] or "."), self.path[start:]
             return root, sorted({shard for each in _expand(pattern) for shard in self._matches(root, each)})
         whole.require_folder()
-        shards = whole.files(".tar")
+        shards = whole.files(".tar") or whole.files(_PACKED)
         if not shards:
-            raise InputError(f"{self.path} has no .tar file; shards of WebDataset are expected")
+            raise InputError(f"{self.path} has no .tar or .tar.gz file; shards of WebDataset are expected")
         return whole, shards
 
     def _pattern_start(self, magic: int) -> int:
@@ -93,10 +121,24 @@ class WebDatasetSource(Source):
         return shards
 
     @cached_property
-    def _members(self) -> dict[str, _Member]:
-        """Where each image lies, by its entry's path: the tars are scanned once."""
+    def _unpacked(self) -> dict[str, SeekableGzip]:
+        """The packed shards by their paths."""
         root, shards = self._shards
-        return {f"{shard}/{name}": member for shard in shards for name, member in _index(root, shard)}
+        return {
+            shard: SeekableGzip(partial(root.piece, shard)) for shard in shards if shard.endswith(_PACKED)
+        }
+
+    @cached_property
+    def _index(self) -> _Index:
+        """What all tars hold, by entries' paths: they are scanned once."""
+        root, shards = self._shards
+        whole = _Index({}, [], [])
+        for shard in shards:
+            found = _scanned(root, shard, self._unpacked.get(shard))
+            whole.images.update((f"{shard}/{name}", member) for name, member in found.images.items())
+            whole.other_formats.extend(f"{shard}/{name}" for name in found.other_formats)
+            whole.strays.extend(Stray(f"{shard}/{stray.path}", stray.reason) for stray in found.strays)
+        return whole
 
 
 def _expand(pattern: str) -> list[str]:
@@ -111,26 +153,33 @@ def _expand(pattern: str) -> list[str]:
     return patterns
 
 
-def _index(root: Root, shard: str) -> Iterator[tuple[str, _Member]]:
-    """Name and place of every normal image of one uncompressed tar."""
+def _scanned(root: Root, shard: str, unpacked: SeekableGzip | None) -> _Index:
+    """What one tar holds; ``unpacked`` is its content where it is packed."""
     labels: dict[str, bytes] = {}
     images: dict[str, tuple[str, _Member]] = {}
+    found = _Index({}, [], [])
     try:
-        with root.open(shard) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        opened = nullcontext(unpacked) if unpacked else root.open(shard)
+        with opened as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 folder, _, base = member.name.rpartition("/")
                 stem, _, extension = base.partition(".")
                 key = f"{folder}/{stem}"
                 if not member.isreg() or not stem:
                     continue
+                suffix = f".{extension.lower()}"
                 if extension == "cls":
                     content = archive.extractfile(member)
                     labels[key] = content.read(_LABEL_BYTES).strip() if content else b""
-                elif f".{extension.lower()}" in IMAGE_SUFFIXES:
-                    require_text(member.name, shard)
+                elif suffix in OTHER_FORMATS:
+                    found.other_formats.append(escaped(member.name))
+                elif suffix in IMAGE_SUFFIXES and not is_text(member.name):
+                    found.strays.append(Stray(escaped(member.name), NO_TEXT))
+                elif suffix in IMAGE_SUFFIXES:
                     images[member.name] = (key, _Member(shard, member.offset_data, member.size))
-    except InputError:
-        raise
     except Exception as error:  # remote file systems have errors of their own kinds
-        raise InputError(f"{shard} in {root.url} is not a complete, uncompressed tar: {error}") from error
-    return ((name, place) for name, (key, place) in images.items() if labels.get(key, _NORMAL) == _NORMAL)
+        kind = "gzipped" if unpacked else "uncompressed"
+        raise InputError(f"{shard} in {root.url} is not a complete, {kind} tar: {error}") from error
+    normal = ((name, place) for name, (key, place) in images.items() if labels.get(key, _NORMAL) == _NORMAL)
+    found.images.update(normal)
+    return found

@@ -8,14 +8,19 @@ from copy import copy
 from glob import escape
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from synthgen.config.nearest import nearest_name
 from synthgen.errors import InputError
 from synthgen.images.decode import MAX_BYTES
+from synthgen.storage.listing import OTHER_FORMATS, Listing, Stray
 from synthgen.storage.place import file_system
+from synthgen.storage.walk import Walk, kind, reason
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"),
+    *(".pbm", ".pgm", ".ppm", ".pnm"),
+)
 LOOKED_FOR = (
     f"{', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES[:-1])} and {IMAGE_SUFFIXES[-1][1:]} are looked for"
 )
@@ -78,28 +83,43 @@ class Root:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in listing)
 
     def folders(self) -> list[str]:
-        """The names of the root's own folders, sorted; hidden ones are left out."""
-        with self._explained():
-            return sorted(path for path, info in self._listing("") if self._leads_to_folder(info))
+        """The names of the root's own folders that may be looked into, sorted, without hidden ones."""
+        return self.folders_and_strays()[0]
 
-    def files(self, suffix: str) -> list[str]:
-        """The names of the root's own files that end with ``suffix``, sorted."""
+    def folders_and_strays(self) -> tuple[list[str], list[Stray]]:
+        """The names of the root's own folders, as `folders`, and its own entries that are strays, sorted."""
+        walk = self._walk()
+        with self._explained():
+            folders = sorted(found.path for found in walk.entries("") if found.is_folder)
+        locked = [path for path in folders if self._is_locked(path)]
+        strays = [*walk.strays, *(Stray(path, "cannot be read: permission denied") for path in locked)]
+        return [path for path in folders if path not in locked], sorted(strays)
+
+    def files(self, suffix: str | tuple[str, ...]) -> list[str]:
+        """The names of the root's own files that end with ``suffix``, or one of them, sorted."""
         with self._explained():
             return sorted(
-                path
-                for path, info in self._listing("")
-                if path.endswith(suffix) and not self._leads_to_folder(info)
+                found.path
+                for found in self._walk().entries("")
+                if found.path.endswith(suffix) and not found.is_folder
             )
 
     def images(self, folder: str = "") -> list[str]:
         """The paths of all files with an image's suffix below ``folder``, sorted, without hidden ones."""
-        with self._explained():
-            return sorted(path for path in self._walk(folder) if is_image(path))
+        return self.listing(folder).images
 
-    def below(self) -> list[str]:
-        """The paths of all files below the root, sorted, without hidden ones."""
+    def listing(self, folder: str = "") -> Listing:
+        """All images below ``folder``, and what is passed over there.
+
+        Raises InputError where ``folder`` itself cannot be read.
+        """
+        walk = self._walk()
         with self._explained():
-            return sorted(self._walk(""))
+            paths = sorted(walk.files(folder))
+        images = [path for path in paths if is_image(path)]
+        others = [path for path in paths if PurePosixPath(path).suffix.lower() in OTHER_FORMATS]
+        rest = sorted({*paths} - {*images} - {*others})
+        return Listing(images, others, sorted(walk.strays), rest)
 
     def glob(self, pattern: str) -> list[str]:
         """The paths that match a glob below the root, sorted."""
@@ -134,7 +154,7 @@ class Root:
         try:
             return bytes(self._system.cat_file(self._full(path), start=start, end=start + size))
         except Exception as error:  # remote file systems have errors of their own kinds
-            raise OSError(f"{path} cannot be read: {_reason(error)}") from error
+            raise OSError(f"{path} cannot be read: {reason(error)}") from error
 
     def local(self, path: str) -> Path | None:
         """Where a file lies on this machine; None for a remote one."""
@@ -154,7 +174,7 @@ class Root:
                 stream.seek(start)
                 return stream.read(limit)
         except Exception as error:  # remote file systems have errors of their own kinds
-            raise OSError(f"{path} cannot be read: {_reason(error)}") from error
+            raise OSError(f"{path} cannot be read: {reason(error)}") from error
 
     def _open(self, path: str) -> IO[bytes]:
         return cast(IO[bytes], self._system.open(self._full(path), "rb"))
@@ -162,49 +182,22 @@ class Root:
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}".rstrip("/") or str(self._system.root_marker)
 
-    def _walk(self, folder: str) -> Iterator[str]:
-        waiting: list[tuple[str, tuple[str, ...]]] = [(folder, ())]
-        while waiting:
-            folder, came_from = waiting.pop()
-            for path, info in self._listing(folder):
-                if not self._leads_to_folder(info):
-                    yield path
-                elif info.get("islink"):
-                    waiting.append((path, self._followed(path, came_from)))
-                else:
-                    waiting.append((path, came_from))
-
-    def _followed(self, link: str, came_from: tuple[str, ...]) -> tuple[str, ...]:
-        """The real folders in which links were followed; raises InputError where this link closes a loop."""
-        full = self._full(link)
-        folders = (*came_from, os.path.realpath(os.path.dirname(full)))  # noqa: PTH120
-        target = os.path.realpath(full)
-        if any(Path(folder).is_relative_to(target) for folder in folders):
-            raise InputError(
-                f"{link} in {self.url} is a symbolic link to a folder around it; remove the link"
-            )
-        return folders
-
-    def _listing(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Paths and descriptions of what a folder holds, without hidden entries and special files."""
-        for info in self._system.ls(self._full(folder), detail=True):
-            name = str(info["name"]).rstrip("/").rpartition("/")[2]
-            path = f"{folder}/{name}" if folder else name
-            known = info["type"] in ("file", "directory") or info.get("islink")
-            if known and not name.startswith(".") and str(info["name"]).rstrip("/") != self._full(folder):
-                require_text(path, self.url)
-                yield path, info
-
-    def _leads_to_folder(self, info: dict[str, Any]) -> bool:
-        kind = self._kind(info["name"]) if info.get("islink") else info["type"]
-        return bool(kind == "directory")
-
     def _kind(self, full_path: str) -> str:
-        """What is there, links followed; fsspec's isdir would hide that it may not be looked at."""
+        return kind(self._system, full_path)
+
+    def _walk(self) -> Walk:
+        return Walk(self._system, self._full)
+
+    def _is_locked(self, folder: str) -> bool:
+        """Whether a folder of this machine may not be looked into."""
+        local = self.local(folder)
         try:
-            return str(self._system.info(full_path)["type"])
-        except (FileNotFoundError, NotADirectoryError):
-            return "missing"
+            if local:
+                os.scandir(local).close()
+                os.stat(f"{local}/.")  # noqa: PTH116 - pathlib would drop the dot, which asks to enter
+        except PermissionError:
+            return True
+        return False
 
     @contextmanager
     def _explained(self, path: str = "") -> Iterator[None]:
@@ -216,7 +209,7 @@ class Root:
         except FileNotFoundError as error:
             raise InputError(f"{place} does not exist; give {self._wanted}") from error
         except Exception as error:  # remote file systems have errors of their own kinds
-            raise InputError(f"{_place(error) or place} cannot be read: {_reason(error)}") from error
+            raise InputError(f"{_place(error) or place} cannot be read: {reason(error)}") from error
 
 
 def root_of_file(url: str) -> tuple[Root, str]:
@@ -228,14 +221,6 @@ def root_of_file(url: str) -> tuple[Root, str]:
 def is_image(path: str) -> bool:
     """Whether a path ends with the suffix of a readable image format, in any case."""
     return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
-
-
-def require_text(path: str, where: str) -> None:
-    """Raise InputError where a name is not text, since it could not be written into a plan."""
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path!a} in {where} is not a UTF-8 name; rename the file") from error
 
 
 def chosen(wanted: Sequence[str] | None, known: Iterable[str], where: str) -> list[str]:
@@ -251,11 +236,3 @@ def chosen(wanted: Sequence[str] | None, known: Iterable[str], where: str) -> li
 
 def _place(error: Exception) -> str | None:
     return error.filename if isinstance(error, OSError) and isinstance(error.filename, str) else None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    if isinstance(error, ImportError):  # the file system's own package is missing, and fsspec names it
-        return str(error)
-    return " ".join(f"{type(error).__name__} {error}".split())

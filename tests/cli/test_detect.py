@@ -131,7 +131,7 @@ def test_the_report_tells_what_a_reader_must_know(here: Path, run: Run) -> None:
     assert report_of(here / "report").categories[0].notes == [
         "1 of the test images are also among the images that were fitted on",
         "1 normal images could not be used for fitting, the first: train/good/broken.png: the file starts "
-        "with 'broken'; a PNG, JPEG, BMP, TIFF or WebP image is expected",
+        "with 'broken'; a PNG, JPEG, BMP, TIFF, WebP or PBM/PGM/PPM image is expected",
     ]
     assert "note: nut: 1 of the test images" in result.err
     for path in nut.glob("test/good/*"):
@@ -153,6 +153,34 @@ def test_shards_are_judged_apart_from_what_is_fitted_on(here: Path, run: Run) ->
     assert run("detect", "fit", "brightness", "waves", "--out", "of-all", *SMALL).code == 0
     run("evaluate", "of-all", "shards").assert_refused(
         "3 of the normal images that the samples of waves are made of were fitted on; fit on the directory"
+    )
+
+
+def test_the_normal_images_of_shards_may_have_moved(here: Path, run: Run) -> None:
+    make_shards(here, 8, "held-out")
+    command = ("evaluate", "brightness", "shards", "--seeds", 1, *SMALL)
+    before = run(*command).out
+    (here / "waves").rename(here / "moved")
+    for number, file in enumerate(sorted((here / "moved").iterdir())):
+        file.rename(here / "moved" / f"renamed {number}.png")
+    gone = "and now not any more .*; where the normal images moved, say where to with --source"
+    run(*command).assert_refused(gone, code=1)
+    fitting = ("detect", "fit", "brightness", "shards", *SMALL)
+    run(*fitting, "--out", "without").assert_refused(gone, code=1)
+
+    assert run(*command, "--source", "moved").out == before
+    found = run(*fitting, "--out", "with", "--source", "moved")
+    assert found.out == "with: brightness fitted on 7 images\n"
+    for wrong in (command, (*fitting, "--out", "wrong")):
+        run(*wrong, "--source", "pictures").assert_refused("pictures holds none of the 10 normal images")
+
+
+def test_a_source_beside_anything_but_shards_is_refused(here: Path, run: Run) -> None:
+    run("evaluate", "brightness", "parts", "--source", "pictures", *SMALL).assert_refused_at_once(
+        r"source pictures: is for the normal images of shards, and parts is a data set \(mvtec\); leave"
+    )
+    fit(run, "--source", "pictures").assert_refused_at_once(
+        "parts/nut is no directory of shards; leave it out"
     )
 
 

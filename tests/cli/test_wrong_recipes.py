@@ -8,7 +8,7 @@ from tests.cli.helpers import RECIPE, Run
 
 RECIPES = {
     "broken YAML": ("size: [64, 64]", "size: [64, 64", r"x\.yaml:\d+:\d+: broken YAML"),
-    "a tab": ("seed: 1", "\tseed: 1", "broken YAML"),
+    "a tab": ("seed: 1", "\tseed: 1", r"x\.yaml:2:1: a tab, which YAML does not take"),
     "a wrong type": ("count: 6", "count: six", r"x\.yaml:3: count: expected a whole number, found six"),
     "a fraction": ("count: 6", "count: 6.5", "count: expected a whole number, found 6.5"),
     "a text for a number": ("count: 6", 'count: "6"', 'count: expected a whole number, found "6"'),

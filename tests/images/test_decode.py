@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from synthgen.images import decode as decode_module
-from synthgen.images.decode import UnusableImage, decode, size_of
+from synthgen.images.decode import UnusableImage, decode, has_more_pages, size_of
 from synthgen.images.encode import encode_jpeg, encode_webp
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import Preparation
@@ -254,6 +254,72 @@ def test_jpeg_agrees_with_opencv() -> None:
     data = encode_jpeg(smooth, 90)
     other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert np.abs(decode(data).astype(int) - other).max() <= 2
+
+
+def netpbm(values: Array, largest: int, comment: str = "") -> bytes:
+    """A binary PGM or PPM (H, W, C) written by hand, big-endian above 255."""
+    height, width, channels = values.shape
+    kind = "P5" if channels == 1 else "P6"
+    stored = values.astype(">u2" if largest > 255 else np.uint8)
+    return f"{kind}\n{comment}{width} {height}\n{largest}\n".encode() + stored.tobytes()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("largest", [1, 15, 100, 254, 255])
+def test_netpbm_of_up_to_8_bits_is_scaled_to_255(channels: int, largest: int) -> None:
+    values = np.random.default_rng(largest).integers(0, largest + 1, (HEIGHT, WIDTH, channels))
+    found = decode(netpbm(values, largest, "# a comment\n"))
+    assert found.dtype == np.uint8
+    assert np.abs(found - values * 255 / largest).max() <= 0.5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("largest", [256, 1023, 4095, 65535])
+def test_netpbm_of_more_bits_stays_as_it_is_stored(channels: int, largest: int) -> None:
+    values = np.random.default_rng(largest).integers(0, largest + 1, (HEIGHT, WIDTH, channels))
+    found = decode(netpbm(values, largest))
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
+
+
+def test_a_netpbm_bitmap_is_black_where_it_is_1() -> None:
+    ink = np.random.default_rng(0).integers(0, 2, (HEIGHT, WIDTH))
+    data = f"P4\n{WIDTH} {HEIGHT}\n".encode() + np.packbits(ink, axis=1).tobytes()
+    np.testing.assert_array_equal(decode(data)[..., 0], 255 * (1 - ink))
+
+
+@pytest.mark.parametrize("kind", ["P1", "P2", "P3"])
+def test_plain_text_netpbm_is_named(kind: str) -> None:
+    with pytest.raises(UnusableImage, match=f"^the file is a {kind}, a text PBM, PGM or PPM; save it as"):
+        decode(f"{kind}\n16 16\n255\n{'0 ' * 768}".encode())
+
+
+def test_wrong_netpbm_is_refused() -> None:
+    values = np.full((HEIGHT, WIDTH, 1), 200)
+    with pytest.raises(UnusableImage, match=r"a value of 200 is above 100, the largest by the header"):
+        decode(netpbm(values, 100))
+    for data in (netpbm(values, 255)[:-1], netpbm(values, 4095)[:-1]):
+        with pytest.raises(UnusableImage, match=rf"{len(data)} bytes of at least {len(data) + 1}"):
+            decode(data)
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("TIFF", {}),
+        ("TIFF", {"big_tiff": True}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("PNG", {}),
+        ("WEBP", {}),
+    ],
+)
+def test_more_pages_are_seen_and_the_first_is_used(form: str, options: dict[str, Any]) -> None:
+    pages = [Image.fromarray(np.full((HEIGHT, WIDTH), grey, np.uint8)) for grey in (40, 200, 90)]
+    one = saved(pages[0], form, **options)
+    several = saved(pages[0], form, save_all=True, append_images=pages[1:], **options)
+    assert (has_more_pages(one), has_more_pages(several)) == (False, True)
+    assert abs(int(decode(several)[0, 0, 0]) - 40) <= 2
+    assert not any(has_more_pages(saved(pages[0], other)) for other in ("JPEG", "BMP", "PPM"))
 
 
 def test_the_format_is_told_by_content_alone() -> None:

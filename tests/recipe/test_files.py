@@ -167,8 +167,7 @@ ONE_SLIP = [
      "4:6: broken YAML: while parsing a flow sequence that began in line 2, expected ',' or "
      "']', but got ':'"),
     (SEED, "\tseed: 7",
-     "2:1: broken YAML: while scanning for the next token, found character '\\t' that cannot "
-     "start any token"),
+     "2:1: a tab, which YAML does not take between values; write spaces instead"),
     (SEED, "seed: *other", "2:7: broken YAML: found undefined alias 'other'"),
     (SEED, "---\nseed: 7",
      "2:1: broken YAML: expected a single document in the stream, but found another document"),
@@ -487,8 +486,12 @@ def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
     picture = tmp_path / "picture.yaml"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     assert refused(picture) == (
-        f"{picture}: not a text file (byte 0x89 at position 0 is not UTF-8); expected a recipe in YAML"
+        f"{picture}: not a text file (byte 0x89 in line 1 is not UTF-8); expected a recipe in YAML, "
+        "saved as UTF-8"
     )
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(GOOD.replace("data", "Geräte").encode("latin-1"))
+    assert refused(latin).startswith(f"{latin}: not a text file (byte 0xe4 in line 4 is not UTF-8); ")
     big = tmp_path / "big.yaml"
     big.write_bytes(b"#" * 1_000_001)
     assert refused(big) == f"{big}: more than 1000000 bytes; expected a recipe of a few lines of YAML"
@@ -498,6 +501,69 @@ def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
     long = tmp_path / ("x" * 300)
     assert refused(long) == f"{long}: cannot be read: File name too long"
     assert refused(Path("a\0b")).endswith("cannot be read: embedded null byte")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_what_windows_calls_unicode_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "r.yaml"
+    mark = "" if encoding == "utf-16" else "\ufeff"  # that one writes it itself
+    text = GOOD.replace("path: data", "path: Geräte").replace("\n", "\r\n")
+    path.write_bytes((mark + text).encode(encoding))
+    assert load_recipe(path).source.model_dump()["path"] == "Geräte"
+    path.write_bytes((mark + text.replace("1e4", "0")).encode(encoding))
+    with pytest.raises(InputError, match=r"r\.yaml:3: count: expected 1 or more, found 0"):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("  - method", "\t- method", "7:1"),
+        ("    weight", "\tweight", "8:1"),
+        ("    weight", "  \tweight", "8:3"),
+        ("seed: 7", "seed:\t7", "2:6"),
+        ("seed: 7", "seed: 7\t", "2:8"),
+        ("seed: 7", "seed: 7\t# lucky", "2:8"),
+        ("seed: 7", "seed: 7\n\t", "3:1"),
+        ("{kind: mvtec, path", "{kind: mvtec,\tpath", "4:22"),
+    ],
+)
+def test_a_tab_is_called_a_tab(old: str, new: str, place: str) -> None:
+    line = f"bottle.yaml:{place}: a tab, which YAML does not take between values; write spaces instead"
+    assert mistakes(GOOD.replace(old, new, 1)) == [line]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (GOOD + "more: &more {a: 1}\n<<: *more\n", "14: the recipe"),
+        (GOOD.replace("  - {method", "  - {<<: {weight: 2}, method"), "10: synthesizers[1]"),
+        (
+            GOOD.replace("  - {method", "  - <<: [{weight: 2}]\n    delta: 1\n  - {method"),
+            "10: synthesizers[1]",
+        ),
+        (GOOD.replace("output:", "output:\n  <<: *none").replace("area:", "area: &none"), "12: output"),
+    ],
+)
+def test_merge_keys_are_refused_in_one_sentence(text: str, place: str) -> None:
+    assert mistakes(text) == [
+        f"bottle.yaml:{place}: merge keys (<<) are not read; write the other fields out, or give single "
+        "values an anchor (&name) and use them by *name"
+    ]
+
+
+def test_an_anchored_value_is_used_again() -> None:
+    text = GOOD.replace("area: [", "area: &area [").replace(
+        "{field: lattice}", "{field: lattice}, delta: *area"
+    )
+    recipe = parse_model(text, "x", Recipe)
+    assert recipe.synthesizers[1].model_dump()["delta"] == (0.02, 0.15)
+
+
+@pytest.mark.parametrize("count", ["count:4", "count:\u00a04"])
+def test_a_colon_without_its_space_is_told(count: str) -> None:
+    (line,) = mistakes(GOOD.replace("count: 1e4", count))
+    assert line.endswith("a simple key that began in line 3, could not find expected a colon and a space")
 
 
 def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_an_unlisted_member_is_an_oserror(shards: Path) -> None:
         ("{5..2}.tar", "must count upwards"),
         ("{0..99999999999}.tar", "at most 100000 shards"),
         ("{0..9999}{0..9999}.tar", "at most 100000 shards"),
-        ("..", "has no .tar file"),
+        ("..", "has no .tar or .tar.gz file"),
     ],
 )
 def test_wrong_paths(shards: Path, path: str, reason: str) -> None:
@@ -192,3 +192,51 @@ def test_detection(shards: Path) -> None:
         assert source_for(path) == WebDatasetSource(path=path)
     with pytest.raises(InputError, match="webdataset source, which has no categories"):
         source_for(str(shards), ["a"])
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".tgz"])
+def test_packed_tars_are_read_as_unpacked_ones(tmp_path: Path, suffix: str) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}{suffix}").write_bytes(tar(shard(number), "w:gz"))
+    images = {f"{number}{suffix}/{number}_0.png": b"normal %d" % number for number in range(3)}
+    one = {f"1{suffix}/1_0.png": b"normal 1"}
+    assert contents(WebDatasetSource(path=str(tmp_path))) == images
+    assert contents(WebDatasetSource(path=f"{tmp_path}/1{suffix}")) == one
+    assert contents(WebDatasetSource(path=f"{tmp_path}/{{0..2}}{suffix}")) == images
+    for path in (f"{tmp_path}/1{suffix}", f"{tmp_path}/*{suffix}", str(tmp_path)):
+        assert isinstance(source_for(path), WebDatasetSource)
+    source = WebDatasetSource(path=str(tmp_path))
+    assert source.listing().entries
+    assert contents(pickle.loads(pickle.dumps(source))) == images
+
+
+def test_packed_tars_beside_pictures_or_tars_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "download.tar.gz").write_bytes(tar(shard(0), "w:gz"))
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "1.png").write_bytes(b"1")
+    assert source_for(str(tmp_path)).kind == "folder"
+    (tmp_path / "0.tar").write_bytes(tar(shard(1)))
+    assert contents(WebDatasetSource(path=str(tmp_path))) == {"0.tar/1_0.png": b"normal 1"}
+
+
+def test_damaged_packed_tars(tmp_path: Path) -> None:
+    packed = tar(shard(0), "w:gz")
+    for name, content in (
+        ("cut", packed[: len(packed) // 2]),
+        ("no", b"no gzip at all"),
+        ("flat", tar(shard(0))),
+    ):
+        (tmp_path / f"{name}.tar.gz").write_bytes(content)
+        with pytest.raises(InputError, match=rf"^{name}\.tar\.gz in .* is not a complete, gzipped tar: "):
+            WebDatasetSource(path=f"{tmp_path}/{name}.tar.gz").entries()
+
+
+def test_other_formats_and_names_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
+    members = {"a.png": b"a", "b.gif": b"b", "c.avif": b"c", "d\udcff.png": b"d", "e\udcff.json": b"{}"}
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        for name in members:
+            archive.addfile(tarfile.TarInfo(name))
+    found = WebDatasetSource(path=str(tmp_path / "x.tar")).listing()
+    assert [entry.path for entry in found.entries] == ["x.tar/a.png"]
+    assert found.other_formats == ["x.tar/b.gif", "x.tar/c.avif"]
+    assert found.strays == [(r"x.tar/d\udcff.png", "is not a UTF-8 name; rename it")]

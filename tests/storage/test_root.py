@@ -2,13 +2,15 @@
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from synthgen.errors import InputError
+from synthgen.storage import walk
+from synthgen.storage.listing import formats_note
 from synthgen.storage.root import Root, chosen
+from tests.permissions import modes_obeyed
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -93,10 +95,12 @@ def test_reading_stays_below_the_root(tmp_path: Path, path: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_an_oserror_with_its_relative_path(tmp_path: Path) -> None:
-    (tmp_path / "broken.png").symlink_to("nowhere.png")
-    assert Root(str(tmp_path)).images() == ["broken.png"]
-    with pytest.raises(OSError, match=r"^broken\.png cannot be read: no such file or directory$"):
-        Root(str(tmp_path)).read("broken.png")
+    touch(tmp_path, "gone.png")
+    root = Root(str(tmp_path))
+    [path] = root.images()
+    (tmp_path / "gone.png").unlink()
+    with pytest.raises(OSError, match=r"^gone\.png cannot be read: no such file or directory$"):
+        root.read(path)
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
@@ -111,33 +115,66 @@ def test_links_are_followed(tmp_path: Path) -> None:
     assert len(Root(str(tmp_path / "entrance")).images()) == 3
 
 
-def link_to_the_root(folder: Path) -> None:
-    touch(folder, "a/b/1.png")
-    (folder / "a" / "b" / "loop").symlink_to(folder)
+def strays(root: Path | str) -> list[tuple[str, str]]:
+    return [tuple(stray) for stray in Root(str(root)).listing().strays]
 
 
-def link_above_the_root(folder: Path) -> None:
-    (folder / "loop").symlink_to("/")
+AROUND = "is a symbolic link to a folder around it"
 
 
-def links_to_each_other(folder: Path) -> None:
-    touch(folder, "a/1.png", "b/2.png")
-    (folder / "a" / "loop").symlink_to(folder / "b")
-    (folder / "b" / "loop").symlink_to(folder / "a")
+def test_a_loop_of_links_is_a_stray(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b/1.png", "c/2.png")
+    (tmp_path / "a" / "b" / "root").symlink_to(tmp_path)
+    (tmp_path / "here").symlink_to(".")
+    (tmp_path / "top").symlink_to("/")
+    assert Root(str(tmp_path)).images() == ["a/b/1.png", "c/2.png"]
+    assert strays(tmp_path) == [("a/b/root", AROUND), ("here", AROUND), ("top", AROUND)]
 
 
-@pytest.mark.parametrize("build", [link_to_the_root, link_above_the_root, links_to_each_other])
-def test_a_loop_of_links_is_an_error(tmp_path: Path, build: Callable[[Path], None]) -> None:
-    build(tmp_path)
-    with pytest.raises(InputError, match=r"loop in .* is a symbolic link to a folder around it"):
-        Root(str(tmp_path)).images()
+def test_folders_that_link_to_each_other_are_walked_once_in_each_order(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png")
+    (tmp_path / "a" / "over").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "over").symlink_to(tmp_path / "a")
+    assert Root(str(tmp_path)).images() == ["a/1.png", "a/over/2.png", "b/2.png", "b/over/1.png"]
+    assert strays(tmp_path) == [("a/over/over", AROUND), ("b/over/over", AROUND)]
 
 
-def test_a_link_to_itself_is_an_error(tmp_path: Path) -> None:
+def test_links_are_followed_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / str(number) for number in range(9)]
+    for folder in folders:
+        folder.mkdir()
+    for one in folders:
+        for other in folders:
+            if one != other:
+                (one / f"to-{other.name}").symlink_to(other)
+    monkeypatch.setattr(walk, "MAX_LINKS", 100)
+    with pytest.raises(InputError, match=r"is one of over 100 links to folders; remove those that lead to"):
+        Root(str(tmp_path)).listing()
+
+
+def test_links_that_lead_nowhere_are_strays(tmp_path: Path) -> None:
+    touch(tmp_path, "1.png")
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "one").symlink_to("other")
+    (tmp_path / "other").symlink_to("one")
+    (tmp_path / "unmounted").symlink_to("/nowhere/at/all")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    levels = "cannot be read: too many levels of symbolic links"
+    nothing = "is a symbolic link to nothing"
+    assert Root(str(tmp_path)).images() == ["1.png"]
+    assert strays(tmp_path) == [
+        ("gone.png", nothing),
+        ("one", levels),
+        ("other", levels),
+        ("self", levels),
+        ("unmounted", nothing),
+    ]
+
+
+def test_a_link_to_itself_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    for url in (tmp_path, tmp_path / "loop"):
-        with pytest.raises(InputError, match=r"loop cannot be read: too many levels of symbolic links"):
-            Root(str(url)).images()
+    with pytest.raises(InputError, match=r"loop cannot be read: too many levels of symbolic links"):
+        Root(str(tmp_path / "loop")).images()
 
 
 def test_a_missing_path_is_an_error(tmp_path: Path, memory_folder: str) -> None:
@@ -161,30 +198,95 @@ def test_a_url_that_cannot_be_opened_is_an_error(url: str, monkeypatch: pytest.M
         Root(url)
 
 
-def test_a_folder_without_permission_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    touch(tmp_path, "open/1.png", "closed/2.png")
-    closed, scandir = str(tmp_path / "closed"), os.scandir
-
-    def refusing(path: str) -> object:  # the tests may run as root, whom no mode keeps out
-        if path == closed:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(InputError, match=f"^{closed} cannot be read: permission denied$"):
-        Root(str(tmp_path)).images()
+DENIED = "cannot be read: permission denied"
 
 
-def test_a_name_that_is_not_text_is_an_error(tmp_path: Path) -> None:
-    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))).write_bytes(b"")
-    with pytest.raises(InputError, match=r"'\\udcff\.png' in .* is not a UTF-8 name") as caught:
-        Root(str(tmp_path)).images()
-    str(caught.value).encode()
+@pytest.mark.parametrize("mode", [0, 0o400])
+def test_folders_without_rights_are_strays_and_not_among_the_folders(tmp_path: Path, mode: int) -> None:
+    touch(tmp_path, "open/1.png", "open/deep/closed/2.png", "lost+found/3.png")
+    for closed in ("open/deep/closed", "lost+found"):
+        (tmp_path / closed).chmod(mode)
+    with modes_obeyed():
+        root = Root(str(tmp_path))
+        assert root.images() == ["open/1.png"]
+        assert strays(tmp_path) == [("lost+found", DENIED), ("open/deep/closed", DENIED)]
+        assert root.folders() == ["open"]
+        assert root.folders_and_strays() == (["open"], [("lost+found", DENIED)])
+        with pytest.raises(InputError, match=r"lost\+found.* cannot be read: permission denied$"):
+            Root(str(tmp_path / "lost+found")).images()
+    for closed in ("open/deep/closed", "lost+found"):
+        (tmp_path / closed).chmod(0o700)
 
 
-def test_special_files_are_not_listed(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.png")
-    assert Root(str(tmp_path)).images() == []
+def test_a_folder_that_vanishes_while_it_is_listed_is_a_stray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png")
+    listed = os.scandir
+
+    def vanishing(path: str) -> object:
+        if str(path) == str(tmp_path / "a"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert Root(str(tmp_path)).images() == ["b/2.png"]
+    assert strays(tmp_path) == [("a", "cannot be read: no such file or directory")]
+
+
+def test_names_that_are_not_text_are_strays(tmp_path: Path) -> None:
+    touch(tmp_path, "1.png", "two\nlines.png", "tab\t.png")
+    for name in (b"notes \xfc.txt", b"\xff.png", b".hidden \xff"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"")
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/day \xe4"))
+    touch(folder, "2.png")
+    reason = "is not a UTF-8 name; rename it"
+    assert Root(str(tmp_path)).images() == ["1.png", "tab\t.png", "two\nlines.png"]
+    assert Root(str(tmp_path)).read("two\nlines.png") == b"two\nlines.png"
+    assert Root(str(tmp_path)).folders() == []
+    assert strays(tmp_path) == [
+        ("\\udcff.png", reason),
+        ("day \\udce4", reason),
+        ("notes \\udcfc.txt", reason),
+    ]
+
+
+def test_special_files_are_strays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    os.mkfifo("pipe.png")
+    Path("linked").symlink_to("pipe.png")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket")
+        reason = "is neither a file nor a folder"
+        assert Root(".").images() == []
+        assert strays(".") == [("linked", reason), ("pipe.png", reason), ("socket", reason)]
+
+
+READ = ("png", "PNG", "jpg", "jpeg", "jpe", "jfif", "bmp", "tif", "tiff", "webp", "pbm", "pgm", "ppm", "pnm")
+NAMED = (
+    *("gif", "GIF", "heic", "heif", "avif", "svg", "jp2", "jxl", "exr", "hdr", "pcx", "tga", "psd", "npy"),
+    *("raw", "dng", "cr2", "cr3", "nef", "arw", "dcm", "nii", "fits", "ico", "apng"),
+)
+NO_WORD = ("txt", "json", "xml", "csv", "db", "md", "yaml", "zip", "png~", "")
+
+
+def test_formats_are_read_named_or_no_pictures(tmp_path: Path) -> None:
+    every = [f"x.{suffix}" for suffix in (*READ, *NAMED, *NO_WORD)]
+    touch(tmp_path, *every, "Thumbs.db", ".DS_Store", ".hidden.gif", "sub/x.gif")
+    found = Root(str(tmp_path)).listing()
+    assert found.images == sorted(f"x.{suffix}" for suffix in READ)
+    assert found.other_formats == sorted(["sub/x.gif", *(f"x.{suffix}" for suffix in NAMED)])
+    assert found.strays == []
+
+
+def test_other_formats_are_counted_in_a_sentence() -> None:
+    read = "PNG, JPEG, BMP, TIFF, WebP and PBM/PGM/PPM are read"
+    assert formats_note([]) == []
+    assert formats_note(["a.gif"]) == [f"1 file of another format was passed over: 1 .gif; {read}"]
+    paths = [*(f"{number}.heic" for number in range(6)), *(f"{number}.GIF" for number in range(12))]
+    assert formats_note(paths) == [f"18 files of other formats were passed over: 12 .gif, 6 .heic; {read}"]
 
 
 def test_the_name_of_a_root() -> None:

@@ -36,6 +36,8 @@ class TrainingImages:
     sha256s: tuple[str, ...]
     rejected: tuple[RejectedFile, ...]
     """The source's files that cannot be used."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its other files, a sentence each."""
 
     @property
     def channels(self) -> int:
@@ -90,6 +92,7 @@ def read_images(
         categories=categories,
         sha256s=tuple(image.sha256 for image in fit),
         rejected=tuple(found.rejected),
+        notes=tuple(found.notes),
     )
 
 

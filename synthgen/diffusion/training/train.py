@@ -1,7 +1,7 @@
 """Training a diffusion model on the normal images of a source, into a directory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ class Training:
     """How many images are trained on."""
     rejected: "Sequence[RejectedFile]"
     """The source's files that cannot be used."""
+    notes: "Sequence[str]"
+    """What a person should know of its other files, a sentence each."""
     updates: int
     """How many updates there are to be in all."""
     keeps_classes: bool
@@ -84,7 +86,9 @@ def train_diffusion(
     with (progress if is_main else silent)("reading", "images") as report:
         images = read_images(chosen, settings, report)
     trainer = Trainer(images, settings, accelerator, first_weights)
-    training = Training(len(images.sha256s), images.rejected, steps, trainer.keeps_classes, is_main)
+    training = Training(
+        len(images.sha256s), images.rejected, images.notes, steps, trainer.keeps_classes, is_main
+    )
     if observer and is_main:
         observer(training, 0, None)
     trained = train(
@@ -94,7 +98,7 @@ def train_diffusion(
     del trainer
     accelerator.free_memory()
     accelerator.end_training()
-    return Training(training.images, training.rejected, steps, training.keeps_classes, is_main, not trained)
+    return replace(training, was_finished=not trained)
 
 
 def _local(out: str) -> Path:

@@ -6,6 +6,7 @@ import json
 import tarfile
 import threading
 import time
+import urllib.request
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -129,6 +130,40 @@ def test_under_load_the_bytes_are_those_of_a_single_request(server: Running) -> 
         for bound in ("1.0", "+Inf")
     )
     assert status == 200 and count > alone_count, "no two requests shared a batch"
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_an_empty_file_is_refused_by_its_field(server: Running, others: int) -> None:
+    images = [*(picture(number) for number in range(others)), b""]
+    status, headers, body = server.send(form(server.url, images, CUTPASTE))
+    assert (status, headers["content-type"]) == (422, "application/problem+json")
+    reason = "the file is empty; an image is expected"
+    problem = json.loads(body)
+    assert problem["detail"] == f"images.{others}: {reason}"
+    assert problem["errors"] == [{"field": f"images.{others}", "detail": reason}]
+
+
+@pytest.mark.parametrize(
+    ("head", "field", "reason"),
+    [
+        (None, "images", "expected one or more image files, found none"),
+        ('name="images"; filename=""', "images.0", "the file is empty; an image is expected"),
+        ('name="images"', "images.0", "expected a file (with a filename), found text"),
+    ],
+)
+def test_a_form_without_a_chosen_file_is_refused_by_its_field(
+    server: Running, head: str | None, field: str, reason: str
+) -> None:
+    recipe = f'name="recipe"\r\n\r\n{json.dumps(CUTPASTE)}'
+    parts = [recipe, *([f"{head}\r\n\r\n"] if head else [])]
+    body = "".join(f"--line\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--line--\r\n"
+    request = urllib.request.Request(
+        f"{server.url}/v1/anomalies", body.encode(), {"Content-Type": "multipart/form-data; boundary=line"}
+    )
+    status, _, answer = server.send(request)
+    problem = json.loads(answer)
+    assert (status, problem["detail"]) == (422, f"{field}: {reason}")
+    assert [fault["field"] for fault in problem["errors"]] == [field]
 
 
 def test_a_seed_is_drawn_and_returned_and_brings_the_sample_back(server: Running) -> None:
