@@ -195,10 +195,10 @@ def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
         write_recipe(str(folder), tmp_path / ("x" * 300))
     with pytest.raises(InputError, match="does not exist"):
         write_recipe(str(tmp_path / "none"), tmp_path / "s.yaml")
-    bad = tmp_path / "bad"
+    bad = tmp_path / "odd"
     bad.mkdir()
     (bad / "x.png").write_text("text")
-    with pytest.raises(InputError, match=r"bad has no usable image; x\.png: the file starts with 'text'"):
+    with pytest.raises(InputError, match=r"odd has no usable image; x\.png: the file starts with 'text'"):
         write_recipe(str(bad), tmp_path / "s.yaml")
     assert not (tmp_path / "s.yaml").exists()
 
