@@ -79,11 +79,15 @@ def grey_with_transparent(pixels: Array, value: int) -> Encoded:
     return Encoded(".png", png(pixels[..., None], 0, chunk(b"tRNS", struct.pack(">H", value))))
 
 
-def turned(form: str) -> Encoded:
-    """A file that is stored turned by a quarter, and says so."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return pillow(np.ascontiguousarray(np.rot90(WHITE)), form, exif=exif)
+QUARTER_TURN = Image.Exif()
+QUARTER_TURN[0x0112] = 6
+
+
+def turned(form: str, colours: Sequence[tuple[int, int, int]] = ()) -> Encoded:
+    """A file that is stored turned by a quarter, and says so; with a palette if there are colours."""
+    if colours:
+        return palette(np.rot90(CLASSES), colours, form, exif=QUARTER_TURN)
+    return pillow(np.ascontiguousarray(np.rot90(WHITE)), form, exif=QUARTER_TURN)
 
 
 def antialiased() -> Array:
@@ -164,6 +168,8 @@ READ = {
     "PGM": pillow(WHITE, "PPM"),
     "turned, PNG": turned("PNG"),
     "turned, TIFF": turned("TIFF"),
+    "turned, PNG, palette": turned("PNG", [(0, 0, 0), *[(9, 9, 9)] * 7]),
+    "turned, TIFF, palette": turned("TIFF", [(0, 0, 0), *[(9, 9, 9)] * 7]),
     "soft edges": pillow(SOFT),
     "soft edges, RGB": opencv(np.dstack([SOFT] * 3)),
     "soft edges, 16 bits": opencv(SOFT.astype(np.uint16) * 257),
@@ -188,6 +194,7 @@ READ = {
     "RGBA, 16 bits, shape in the alpha": opencv(np.dstack([DEEP * 0] * 3 + [DEEP])),
     "RGBA, TIFF": pillow(rgba(WHITE, WHITE, WHITE, WHITE), "TIFF"),
     "RGBA, TIFF, OpenCV": opencv(rgba(WHITE, WHITE, WHITE, WHITE), ".tif"),
+    "RGBA, BMP": opencv(rgba(WHITE, WHITE, WHITE, WHITE), ".bmp"),
     "RGBA, WebP": pillow(rgba(FULL, FULL, FULL, WHITE), "WEBP", lossless=True),
     "grey and alpha": pillow(np.dstack([FULL, WHITE]), mode="LA"),
     "grey and alpha, black": pillow(np.dstack([ZERO, WHITE]), mode="LA"),
@@ -243,6 +250,7 @@ REFUSED = {
     "RGBA, a photograph cut out": (pillow(rgba(CUT_OUT, CUT_OUT, CUT_OUT, WHITE)), "as a photograph"),
     "RGBA, a photograph over which the mask lies": (pillow(rgba(*[noise()] * 3, WHITE)), "as a photograph"),
     "palette, 0 white": (palette(~MASK, [(255, 255, 255), (0, 0, 0)]), "palette"),
+    "palette, quantized": (saved(Image.fromarray(WHITE).quantize(2)), "palette"),
     "palette of blacks": (palette(CLASSES, [(0, 0, 0)] * 8), "palette"),
     "palette of classes, one black": (palette(CLASSES, [(0, 0, 0)] * 7 + [(1, 1, 1)]), "palette"),
     "palette, 1 transparent": (palette(CLASSES, [*BLACK_WHITE, *[(9, 9, 9)] * 6], transparency=1), "hidden"),

@@ -1,8 +1,8 @@
 """Reading masks: whatever the encoding, everything above 0 is the mask, and what could mean two is refused.
 
-Transparency: an alpha that is the same everywhere is passed over. One colour on transparency, black too, is a
-shape that the alpha gives. Several colours are seen before black. All of that holds only where the colours
-that are hidden under full transparency tell of no other shape.
+Transparency: an alpha that is the same everywhere is passed over. Otherwise the mask is what would be seen
+before black, and where all colours are black, what the alpha shows. Both hold only where the colours that are
+hidden under full transparency tell of no other shape.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def read_mask(data: bytes) -> Mask:
 
 
 def _seen(colours: Sequence[Levels], alpha: Levels) -> Levels:
-    """What is seen of colours with an alpha before black, or the alpha itself where the shape is there."""
+    """What is seen of colours with an alpha before black, or the alpha itself where only that has a shape."""
     levels = _largest(colours)
     visible, coloured = alpha > 0, levels > 0
     if _is_one_colour([alpha]):
@@ -71,8 +71,6 @@ def _seen(colours: Sequence[Levels], alpha: Levels) -> Levels:
         )
     if not (coloured & visible).any():
         _require_ground(visible)
-        return alpha
-    if _is_one_colour(colours, visible.view(np.uint8)):
         return alpha
     return np.minimum(levels, alpha)
 
@@ -161,10 +159,8 @@ def _largest(channels: Sequence[Levels]) -> Levels:
     return largest
 
 
-def _is_one_colour(channels: Sequence[Levels], where: Pixels | None = None) -> bool:
-    """Whether no channel changes, all over or ``where`` it is not 0."""
-    extremes = (cv2.minMaxLoc(channel, where) for channel in channels)
-    return all(low == high for low, high, *_ in extremes)
+def _is_one_colour(channels: Sequence[Levels]) -> bool:
+    return all(channel.min() == channel.max() for channel in channels)
 
 
 def _values(levels: Levels, where: Pixels | None = None) -> list[int]:
