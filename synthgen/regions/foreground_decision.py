@@ -108,9 +108,14 @@ def decide(images: Sequence[Pixels], progress: Progress | None = None) -> Foregr
     """
     working = [_working_copy(image) for image in images[:DECISION_IMAGES]]
     candidates = _candidates(working)
+    channels: dict[Channel, list[Pixels]] = {}
     trials = []
     for number, candidate in enumerate(candidates, 1):
-        trials.append(_try(candidate, working))
+        if candidate.channel not in channels:
+            channels[candidate.channel] = [channel_of(image, candidate.channel) for image in working]
+        trials.append(
+            _Trial(candidate, [_evidence(candidate, channel) for channel in channels[candidate.channel]])
+        )
         if progress:
             progress(number, len(candidates))
     holding = [trial for trial in trials if trial.agreeing >= _AGREEING_IMAGES]
@@ -118,7 +123,7 @@ def decide(images: Sequence[Pixels], progress: Progress | None = None) -> Foregr
         return ForegroundRule(product_type="texture", reason=_why_texture(trials))
     best = max(trial.score for trial in holding)
     chosen = next(trial for trial in holding if trial.score >= _SIMPLE_ENOUGH * best)
-    how = _cleaned_up(chosen, working)
+    how = _cleaned_up(chosen, channels[chosen.segmentation.channel])
     return ForegroundRule(product_type="object", reason=_why_object(how, chosen), segmentation=how)
 
 
@@ -154,10 +159,6 @@ def _candidate(
     )
 
 
-def _try(candidate: Segmentation, images: Sequence[Pixels]) -> _Trial:
-    return _Trial(candidate, [_evidence(candidate, channel_of(image, candidate.channel)) for image in images])
-
-
 def _evidence(candidate: Segmentation, channel: Pixels) -> _Evidence:
     mask = segment(candidate, channel)
     product = mask > 0
@@ -187,10 +188,9 @@ def _evidence(candidate: Segmentation, channel: Pixels) -> _Evidence:
     )
 
 
-def _cleaned_up(trial: _Trial, images: Sequence[Pixels]) -> Segmentation:
+def _cleaned_up(trial: _Trial, channels: Sequence[Pixels]) -> Segmentation:
     """The chosen segmentation with clean-up that suits the product, its edge drawn in by one pixel."""
     how = trial.segmentation
-    channels = [channel_of(image, how.channel) for image in images]
     if trial.median("separation") >= _EVEN_ENOUGH:
         variants = [how.model_copy(update=update) for update in _CAREFUL]
         how = next(
