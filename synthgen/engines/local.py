@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -16,6 +17,7 @@ from synthgen.runtime.devices import gpu_count
 from synthgen.runtime.processes import process_context
 from synthgen.runtime.stopping import postponed
 from synthgen.storage.output import OutputDirectory
+from synthgen.storage.whole_file import is_alive
 
 STOP_SECONDS = 10
 
@@ -54,7 +56,7 @@ class LocalEngine(Engine):
                 for process in started:
                     process.kill()
                 for process in started:
-                    process.join(STOP_SECONDS)
+                    _wait_for_end(process)
                 OutputDirectory(url).remove_leftovers()
 
     def _start(self, plan: Plan, url: str, number: int, workers: dict[Connection, BaseProcess]) -> None:
@@ -98,6 +100,14 @@ def _default_workers(recipe: Recipe, device: str) -> int:
     networks = any(each.runs_network for each in recipe.synthesizers)
     gpus = gpu_count() if networks and device != "cpu" else 0
     return gpus or len(os.sched_getaffinity(0))
+
+
+def _wait_for_end(process: BaseProcess) -> None:
+    """Wait for a killed process itself: `join` is content when the server that forked it is gone."""
+    process.join(STOP_SECONDS)
+    deadline = time.monotonic() + STOP_SECONDS
+    while process.pid and is_alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _cause_of_death(process: BaseProcess) -> str:

@@ -59,15 +59,16 @@ def remove_leftovers(folder: Path) -> None:
     for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
         host_and_process = path.name.removesuffix(PARTIAL_SUFFIX)
         process = host_and_process.rpartition(".")[2]
-        if ours in host_and_process and process.isdigit() and not _alive(int(process)):
+        if ours in host_and_process and process.isdigit() and not is_alive(int(process)):
             path.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine still does anything: one that only waits to be reaped does not."""
     try:
         os.kill(process, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:  # of another user, or where there is no /proc
         return True
-    return True
