@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from server.api.dependencies import Client, TheService, TheShards, unless_client_leaves
 from server.api.openapi import bytes_of, problems
@@ -23,6 +23,23 @@ from synthgen.shards.numbering import shard_count
 router = APIRouter(prefix="/v1", tags=["recipes"])
 
 Name = Annotated[str, Path(description="A recipe's name, such as quickstart or sia/mvtec.", max_length=200)]
+
+
+def _six_digits(text: str) -> str:
+    if len(text) != 6 or not (text.isascii() and text.isdecimal()):
+        raise ValueError("expected six digits such as 000000")
+    return text
+
+
+Shard = Annotated[
+    str,
+    AfterValidator(_six_digits),
+    Path(
+        description="Its number, in six digits.",
+        examples=["000000"],
+        json_schema_extra={"pattern": "^[0-9]{6}$"},
+    ),
+]
 
 
 class AvailableRecipe(BaseModel):
@@ -92,7 +109,7 @@ async def get_shard(
     request: Request,
     *,
     name: Name,
-    shard: Annotated[str, Path(pattern="^[0-9]{6}$", examples=["000000"], description="Six digits.")],
+    shard: Shard,
     service: TheService,
     shards: TheShards,
     client: Client,

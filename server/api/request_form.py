@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from math import isfinite
 from typing import Any
 
 from fastapi import Request
@@ -69,10 +70,12 @@ class AnomalyRequest:
 
 async def receive_form(request: Request, settings: Settings) -> FormData:
     """The request's form. Raises Problem where it is none, or has too many parts."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    content_type = request.headers.get("content-type", "")
+    if not content_type.lower().startswith("multipart/form-data"):
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"expected a form (multipart/form-data) with the fields {', '.join(FORM_FIELDS)}",
+            f"expected a form (multipart/form-data) with the fields {', '.join(FORM_FIELDS)}, found "
+            f"{repr(content_type[:100]) if content_type else 'no Content-Type'}",
         )
     try:
         form = await request.form(
@@ -104,7 +107,8 @@ async def read_request_form(form: FormData, catalogue: Catalogue, settings: Sett
     category = _text(form, "category") or "uploads"
     if len(category) > 100 or not category.isprintable():
         raise refused(
-            "category: expected a name of at most 100 printable characters", Fault("category", "too long")
+            f"category: expected a name of at most 100 printable characters, found {category[:100]!a}",
+            Fault("category", "too long, or not printable"),
         )
     recipe = recipe.model_copy(
         update={
@@ -145,7 +149,8 @@ async def _images(form: FormData, settings: Settings) -> tuple[bytes, ...]:
 def _text(form: FormData, field: str) -> str:
     values = form.getlist(field)
     if len(values) > 1 or any(not isinstance(value, str) for value in values):
-        raise refused(f"{field}: expected one text", Fault(field, "given more than once, or as a file"))
+        found = f"{len(values)} of them" if len(values) > 1 else "a file"
+        raise refused(f"{field}: expected one text, found {found}", Fault(field, f"found {found}"))
     return str(values[0]).strip() if values else ""
 
 
@@ -206,7 +211,7 @@ def _with_strength(synthesizers: Sequence[Synthesizer[Any]], text: str) -> list[
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2):
+    if len(numbers) not in (1, 2) or not all(map(isfinite, numbers)):
         detail = f"expected a number such as 0.5 or a range such as 0.2,0.5, found {text[:40]!r}"
         raise refused(f"strength: {detail}", Fault("strength", detail))
     bounds = [numbers[0], numbers[-1]]

@@ -105,7 +105,8 @@ async def _http(request: Request, error: Exception) -> Response:
     if status == HTTPStatus.NOT_FOUND and detail == status.phrase:
         detail = f"there is nothing at {_path(request)!r}; /docs lists what there is"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method[:MAX_FIELD]} is not allowed at {_path(request)!r}"
+        allowed = (error.headers or {}).get("Allow", "another method")
+        detail = f"{request.method[:MAX_FIELD]} is not allowed at {_path(request)!r}, only {allowed}"
     return Problem(status, detail, headers=error.headers).response()
 
 
@@ -115,7 +116,13 @@ def _path(request: Request) -> str:
 
 async def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [Fault(".".join(map(str, each["loc"][1:])), each["msg"]) for each in error.errors()]
+    faults = [
+        Fault(
+            ".".join(map(str, each["loc"][1:])),
+            f"{each['msg'].removeprefix('Value error, ')}, found {str(each['input'])[:40]!r}",
+        )
+        for each in error.errors()
+    ]
     return refused(f"{faults[0].field}: {faults[0].detail}", *faults).response()
 
 

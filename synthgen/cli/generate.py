@@ -45,11 +45,14 @@ def generate(options: Namespace) -> int:
 def report_beginning(run: "Run") -> None:
     """What a person should know of a run before it begins."""
     from synthgen.cli.progress import print_notes, print_skipped
+    from synthgen.plan.describe import model_notes
 
     print_skipped(run.plan.rejected, more="plan.json lists them all")
     print_notes(run.plan.notes)
     for category, rule in run.plan.foreground.items():
         print(f"foreground of {category}: {rule.reason or rule.product_type}", file=sys.stderr)
+    for note in model_notes(run.plan):
+        print(f"note: {note}", file=sys.stderr)
     if run.other_versions:
         print(
             f"note: {len(run.other_versions)} shards, such as {run.other_versions[0]}, were made with other "

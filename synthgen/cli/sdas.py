@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.cli.arguments import (
@@ -47,7 +48,9 @@ def add(commands: Commands) -> None:
 def train(options: Namespace) -> int:
     """Train a diffusion model on the normal images of a source."""
     from synthgen.cli.progress import bars, training_bar
+    from synthgen.diffusion.model_files import read_facts
     from synthgen.diffusion.training.train import train_diffusion
+    from synthgen.diffusion.updates import too_few_updates
 
     settings = _settings(options)
     with training_bar(options.out, begin=report_beginning) as observer:
@@ -66,6 +69,8 @@ def train(options: Namespace) -> int:
         what = f"trained for {training.updates} updates on {training.images} images"
         done = f"is {what} already; nothing is left to do" if training.was_finished else what
         print(f"{options.out}: {done}")
+        if few := too_few_updates(read_facts(Path(options.out)).training):
+            print(f"note: {options.out} is {few}", file=sys.stderr)
     return 0
 
 

@@ -5,6 +5,7 @@ from math import ceil
 
 from synthgen.config.document import one_line
 from synthgen.config.listing import listed
+from synthgen.diffusion.updates import too_few_updates
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 
@@ -33,6 +34,7 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
             f"{category}: {rule.reason or rule.product_type}" for category, rule in plan.foreground.items()
         ],
         "synthesizers": _shares(recipe),
+        "note": model_notes(plan),
         "samples": [_samples(recipe)],
         "shards": [f"{shards} of at most {recipe.output.shard_size} samples"],
         "bytes": [f"about {total}: {_bytes(bytes_per_sample)} a sample as {recipe.output.image_format}"],
@@ -42,6 +44,12 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
         for name, lines in subjects.items()
         for position, line in enumerate(lines)
     )
+
+
+def model_notes(plan: Plan) -> list[str]:
+    """What to know of the plan's diffusion models before they are used, a sentence each."""
+    few = {name: too_few_updates(model.facts.training) for name, model in plan.models.items()}
+    return [f"model {name} is {what}" for name, what in few.items() if what]
 
 
 def _images(plan: Plan) -> str:

@@ -1,9 +1,10 @@
 """What ``check`` says of a plan, line by line."""
 
 from synthgen.config.reader import parse_model
+from synthgen.diffusion.model_files import PinnedModel, pin
 from synthgen.images.depth import DepthRange
 from synthgen.images.preparation import Preparation
-from synthgen.plan.describe import describe
+from synthgen.plan.describe import describe, model_notes
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule
@@ -99,3 +100,37 @@ def test_bytes_have_readable_prefixes() -> None:
         assert describe(plan(), count).endswith(f": {text} a sample as png")
     assert "about 1e+09 TB" not in describe(plan(count="1000000000"), 1e6)
     assert "about 1e+03 TB" in describe(plan(count="1000000000"), 1e6)
+
+
+def trained(**training: object) -> PinnedModel:
+    """The built-in model, had its training been another one."""
+    facts = pin("builtin").facts
+    return PinnedModel(
+        sha256="0" * 64, facts=facts.model_copy(update={"training": {**facts.training, **training}})
+    )
+
+
+def test_a_model_that_was_trained_too_little_is_told_once() -> None:
+    models = {"short": trained(updates=40), "builtin": pin("builtin")}
+    lines = describe(plan().model_copy(update={"models": models}), 1.0).splitlines()
+    assert [line for line in lines if "updates" in line] == [
+        "note         model short is trained for only 40 updates of 16 images, so expect noise: 1,000 "
+        "updates of 16 are the least, 5,000 the default; go on by the same `synthgen sdas train` with more "
+        "--steps"
+    ]
+
+
+def test_models_that_were_trained_enough_need_no_note() -> None:
+    enough = (
+        trained(updates=1000),
+        trained(updates=1000, batch=4, accumulate=2, processes=2),
+        trained(updates=40, first_weights="sha256 0123"),
+        pin("builtin").model_copy(update={"facts": pin("builtin").facts.model_copy(update={"training": {}})}),
+    )
+    for model in enough:
+        assert model_notes(plan().model_copy(update={"models": {"m": model}})) == []
+
+
+def test_neither_large_batches_nor_many_small_ones_make_up_for_it() -> None:
+    for short in (trained(updates=999, batch=4096), trained(updates=15_999, batch=1)):
+        assert len(model_notes(plan().model_copy(update={"models": {"m": short}}))) == 1

@@ -1,8 +1,10 @@
 """The model card, for a person who finds the directory."""
 
+import json
 from typing import TYPE_CHECKING
 
 from synthgen.diffusion.model_files import ModelFacts
+from synthgen.diffusion.updates import TrainingRecord
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
@@ -11,9 +13,11 @@ if TYPE_CHECKING:
 def model_card(facts: ModelFacts, unet: "UNet2DModel") -> str:
     """Markdown: what the model is, how it opens, and what it was trained on."""
     parameters = sum(weights.numel() for weights in unet.parameters())
-    settings = facts.training
+    settings, record = facts.training, TrainingRecord.model_validate(facts.training)
     return f"""---
 library_name: diffusers
+license: other
+license_name: same-as-the-training-images
 tags: [diffusion, anomaly-synthesis, synthgen]
 ---
 # A diffusion model of normal images
@@ -25,7 +29,7 @@ tags: [diffusion, anomaly-synthesis, synthgen]
 | channels | {facts.channels} |
 | network | UNet2DModel, preset {settings["preset"]}, {parameters / 1e6:.2f} M parameters |
 | predicts | {settings["prediction"]}; {settings["variance"]} variance |
-| updates | {settings["updates"]} of {_images_of_an_update(facts)} images; seed {settings["seed"]} |
+| updates | {record.updates} of {record.images} images; seed {settings["seed"]} |
 | first weights | {settings["first_weights"]} |
 
 {_opening(facts)}
@@ -38,7 +42,7 @@ from synthgen.diffusion.model import Whole
 from synthgen.diffusion.sampling import Sampling
 
 model = synthgen.load_model("path/to/this/directory")
-what = Whole(noise_seed=7, strength=0.2, category={facts.categories[0]!r})
+what = Whole(noise_seed=7, strength=0.2, category={json.dumps(facts.categories[0], ensure_ascii=False)})
 pictures = model.whole([what], Sampling(steps=20))
 ```
 
@@ -52,11 +56,6 @@ def _seen(facts: ModelFacts) -> str:
         return f"whole images, resized to {facts.size} x {facts.size}"
     height, width = facts.image_size
     return f"patches of {facts.size} x {facts.size} out of images of {width} x {height}"
-
-
-def _images_of_an_update(facts: ModelFacts) -> int:
-    settings = facts.training
-    return int(settings["batch"] * settings["accumulate"] * settings["processes"])
 
 
 def _opening(facts: ModelFacts) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen.diffusion.training.settings import TrainingSettings
+from synthgen.diffusion.updates import DEFAULT_UPDATES
 from synthgen.errors import InputError
 from synthgen.runtime.devices import require_device
 from synthgen.runtime.extras import require_extra
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from synthgen.diffusion.training.trainer import Update
     from synthgen.sources.records import RejectedFile
-
-STEPS = 5000
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def train_diffusion(
     out: str | Path,
     settings: TrainingSettings | None = None,
     *,
-    steps: int = STEPS,
+    steps: int = DEFAULT_UPDATES,
     categories: Sequence[str] | None = None,
     init_from: str | None = None,
     device: str = "auto",

@@ -223,3 +223,13 @@ def test_pictures_of_12_bits_are_trained_on(train: Run, here: Path, run: Run) ->
     assert (result.code, "skipped" in result.err) == (0, False)
     assert "trained for 2 updates on 8 images" in result.out
     assert is_model(here / "model")
+
+
+def test_a_short_training_is_told_by_train_check_and_generate(train: Run, run: Run) -> None:
+    told = "trained for only 2 updates of 2 images, so expect noise"
+    assert train().err.count(f"note: model is {told}") == 1
+    recipe = ("sia", "--source", "good", "--set", "synthesizers.0.model=model", "--count", 1)
+    options = ("--set", "size=[16,16]", "--set", "synthesizers.0.sampling.steps=1")
+    assert run("check", *recipe, *options).out.count(f"model model is {told}") == 1
+    generated = run("generate", *recipe, *options, "--out", "shards", "--workers", 1)
+    assert generated.code == 0 and generated.err.count(f"note: model model is {told}") == 1
