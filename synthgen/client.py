@@ -17,6 +17,7 @@ import numpy as np
 from synthgen.errors import InputError, RunError
 from synthgen.images import png
 from synthgen.images.decode import decode
+from synthgen.images.masks import read_mask
 from synthgen.images.pixels import Pixels
 from synthgen.sample import Facts
 
@@ -145,4 +146,5 @@ def _anomaly(sample: Mapping[str, Any]) -> Anomaly:
 
     normal = pixels("normal") if "normal" in sample else None
     facts = Facts.model_validate(sample["facts"])
-    return Anomaly(pixels("image"), pixels("mask")[..., 0], normal, facts)
+    mask = np.where(read_mask(b64decode(sample["mask"])), np.uint8(255), np.uint8(0))
+    return Anomaly(pixels("image"), mask, normal, facts)

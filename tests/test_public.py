@@ -71,7 +71,7 @@ def test_a_run_is_watched_from_its_beginning(shards: Path, tmp_path: Path) -> No
     stages: list[str] = []
     plan = freeze(small_recipe(count=7), lambda what, unit: stages.append(what) or bars(what, unit))  # type: ignore[func-returns-value]
     generate(plan, tmp_path / "out", workers=1, observer=watch)
-    assert stages == ["looking at the images"]
+    assert stages == ["looking at the images", "finding the foreground"]
     assert seen[0] == (2, News())
     assert sum(news.samples for _, news in seen) == 7
     assert [news.finished.count for _, news in seen if news.finished] == [6, 1]

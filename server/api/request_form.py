@@ -225,9 +225,10 @@ def _require_enough(synthesizers: Sequence[Synthesizer[Any]], images: Sequence[b
         return
     for each in synthesizers:
         if each.needs_other_images():
+            otherwise = ", or give it patch_from: same" if "patch_from" in type(each).model_fields else ""
             detail = (
                 f"{each.method} takes pixels of another image of the product, and only one was sent; send "
-                "two or more, or give it patch_from: same"
+                f"two or more{otherwise}"
             )
             raise refused(f"images: {detail}", Fault("images", detail))
 

@@ -88,6 +88,17 @@ def add_settings(added: argparse.ArgumentParser, does: str) -> None:
     added.add_argument("--set", action="append", default=[], metavar="A=B", help=does)
 
 
+def add_normal(added: argparse.ArgumentParser) -> None:
+    """``--normal``, which can be given several times."""
+    added.add_argument(
+        "--normal",
+        type=path,
+        action="append",
+        metavar="NAME",
+        help="take good products from the folders of this name, or that match this glob, alone",
+    )
+
+
 def add_categories(added: argparse.ArgumentParser) -> None:
     """``--categories``."""
     added.add_argument("--categories", type=names, help="only these categories, such as bottle,cable")

@@ -8,12 +8,14 @@ from synthgen.cli.arguments import (
     Commands,
     add_categories,
     add_device,
+    add_normal,
     add_settings,
     command,
     group,
     path,
     seed,
 )
+from synthgen.cli.sources import opened_unless_shards
 
 if TYPE_CHECKING:
     from synthgen.detectors.choice import DetectorChoice
@@ -37,6 +39,7 @@ def add(commands: Commands) -> None:
         "--seed", type=seed, default=0, help="decides everything random (default: %(default)s)"
     )
     add_categories(fitted)
+    add_normal(fitted)
     add_detector_options(fitted)
 
     scored = command(below, "score", "print the score of every image as CSV: path,score", score)
@@ -80,7 +83,7 @@ def fit(options: Namespace) -> int:
 
     fitted = fit_detector(
         chosen_detector(options.method, options),
-        options.source,
+        opened_unless_shards(options.source, options.categories, options.normal),
         options.out,
         normals=options.normals,
         categories=options.categories,

@@ -5,11 +5,12 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthgen.cli.arguments import Commands, add_categories, command, path, positive
+from synthgen.cli.arguments import Commands, add_categories, add_normal, command, path, positive
 from synthgen.cli.detect import add_detector_options, chosen_detector
 
 if TYPE_CHECKING:
     from synthgen.detectors.choice import DetectorChoice
+    from synthgen.sources.base import LabelledSource
 
 
 def add(commands: Commands) -> None:
@@ -19,13 +20,17 @@ def add(commands: Commands) -> None:
     added.add_argument(
         "dataset",
         type=path,
-        help="root of MVTec AD, MPDD, BTAD or VisA, or shards; the layout is recognised",
+        help="root of MVTec AD, MPDD, BTAD or VisA, good pictures beside folders of defects, or shards",
     )
     added.add_argument(
-        "--root", type=path, help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, shards"
+        "--root",
+        type=path,
+        help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, folders, shards",
     )
     added.add_argument("--source", type=path, help="where the normal images of shards lie now")
+    added.add_argument("--masks", type=path, help="the folder of masks, as a name or glob")
     add_categories(added)
+    add_normal(added)
     added.add_argument("--seeds", type=positive, help="fit with the seeds 0 to SEEDS - 1 (default: 3)")
     added.add_argument("--out", type=path, help="directory for the report (JSON, Markdown) and pictures")
     add_detector_options(added)
@@ -40,7 +45,7 @@ def evaluate(options: Namespace) -> int:
 
     report = measure(
         _judged(options),
-        options.root or options.dataset,
+        _dataset(options),
         options.out,
         layout=options.dataset if options.root else None,
         source=options.source,
@@ -56,6 +61,16 @@ def evaluate(options: Namespace) -> int:
     if options.out:
         print(f"{options.out}: report.md, report.json, and pictures of each category")
     return 0
+
+
+def _dataset(options: Namespace) -> "str | LabelledSource":
+    """Where the data set lies; a source of folders where some are named."""
+    from synthgen.sources.folders import FoldersSource
+
+    place = str(options.root or options.dataset)
+    given = {"normal": options.normal, "masks": options.masks}
+    chosen = {name: value for name, value in given.items() if value}
+    return FoldersSource.model_validate({"path": place} | chosen) if chosen else place
 
 
 def _judged(options: Namespace) -> "DetectorChoice | str":

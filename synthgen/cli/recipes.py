@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthgen.cli.arguments import Commands, command, path, positive
+from synthgen.cli.arguments import Commands, add_normal, command, path, positive
+from synthgen.cli.sources import opened
+from synthgen.errors import InputError
 
 if TYPE_CHECKING:
     from synthgen.recipe.recipe import Recipe
@@ -15,6 +17,7 @@ def add(commands: Commands) -> None:
     """Add the commands."""
     first = command(commands, "init", "write a commented recipe for a folder of good images", init)
     first.add_argument("folder", type=path, help="folder or URL of the images")
+    add_normal(first)
     first.add_argument(
         "--out", type=path, default="recipe.yaml", help="the recipe to write (default: %(default)s)"
     )
@@ -45,6 +48,7 @@ def recipe_command(
     added.add_argument(
         "--source", type=path, help="take the normal images from here; the layout is recognised"
     )
+    add_normal(added)
     added.add_argument("--count", type=positive, help="how many samples")
     added.add_argument("--seed", type=int, help="another seed, other samples")
     added.add_argument(
@@ -62,19 +66,21 @@ def chosen_recipe(options: Namespace) -> "Recipe":
         if getattr(options, field) is not None:
             overrides.append(f"{field}={getattr(options, field)}")
     recipe = load_recipe(options.recipe, overrides)
-    if options.source:
-        from synthgen.sources.recognise import source_for
-
-        recipe = recipe.model_copy(update={"source": source_for(options.source)})
-    return recipe
+    place = options.source or (options.normal and getattr(recipe.source, "path", None))
+    if options.normal and not place:
+        raise InputError(
+            f"--normal: the recipe's source ({recipe.source.kind}) has no folders; give --source FOLDER too"
+        )
+    return recipe.model_copy(update={"source": opened(place, normal=options.normal)}) if place else recipe
 
 
 def init(options: Namespace) -> int:
     """Write a commented recipe for a folder."""
-    from synthgen.cli.progress import print_notes
+    from synthgen.cli.progress import bars, print_notes
     from synthgen.recipe.first_recipe import write_recipe
 
-    recipe = write_recipe(options.folder, Path(options.out), lambda note: print_notes([note]))
+    source = opened(options.folder, normal=options.normal)
+    recipe = write_recipe(options.folder, Path(options.out), source, bars, lambda note: print_notes([note]))
     print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
     print(f"  synthgen preview {options.out} --out sheet.png")
     print(f"  synthgen generate {options.out} --out {recipe.name}-shards")

@@ -8,12 +8,14 @@ from synthgen.cli.arguments import (
     Commands,
     add_categories,
     add_device,
+    add_normal,
     add_settings,
     command,
     group,
     path,
     positive,
 )
+from synthgen.cli.sources import opened
 
 if TYPE_CHECKING:
     from synthgen.diffusion.training.settings import TrainingSettings
@@ -31,6 +33,7 @@ def add(commands: Commands) -> None:
     added.add_argument("--steps", type=positive, default=5000, help="updates (default: %(default)s)")
     added.add_argument("--batch", type=positive, help="images of an update (default: the preset's)")
     add_categories(added)
+    add_normal(added)
     added.add_argument(
         "--init-from",
         type=path,
@@ -49,7 +52,7 @@ def train(options: Namespace) -> int:
     settings = _settings(options)
     with training_bar(options.out, begin=report_beginning) as observer:
         training = train_diffusion(
-            options.source,
+            opened(options.source, options.categories, options.normal),
             options.out,
             settings,
             steps=options.steps,

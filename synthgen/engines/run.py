@@ -15,6 +15,7 @@ from synthgen.shards.reader import read_plan
 from synthgen.shards.statistics import merge
 from synthgen.storage.output import OutputDirectory, explained
 from synthgen.storage.root import Root
+from synthgen.synthesizers.advice import advice
 
 MAX_REJECTED_SHARE = 0.01
 ENOUGH_TO_GIVE_UP = 500
@@ -76,10 +77,10 @@ class Run:
             return
         method, reasons = max(statistics.rejected.items(), key=lambda item: sum(item[1].values()))
         reason = max(reasons, key=lambda each: reasons[each])
+        used = next(each for each in self.plan.recipe.synthesizers if each.method == method)
         raise RunError(
             f"{rejected} of {asked} anomalous samples ({rejected / asked:.1%}, more than 1 %) were rejected, "
-            f"most of them {method}: {reason}; look at `synthgen preview`, then give {method} more area, "
-            "jitter or delta, another patch_from, or check the foreground"
+            f"most of them {method}: {reason}; look at `synthgen preview`, then {advice(used, reason)}"
         )
 
 

@@ -16,6 +16,7 @@ from synthgen.evaluation.report import Category, Report, Run, run, write
 from synthgen.evaluation.test_set import LabelledDataset, TestSet
 from synthgen.runtime.progress import Stages, silent
 from synthgen.runtime.versions import versions
+from synthgen.sources.base import LabelledSource
 from synthgen.sources.records import RejectedFile
 from synthgen.storage.output import OutputDirectory
 from synthgen.storage.root import chosen
@@ -28,7 +29,7 @@ SEEDS = 3
 
 def evaluate(
     detector: DetectorChoice | str | Path,
-    dataset: str | Path,
+    dataset: str | Path | LabelledSource,
     out: str | Path | None = None,
     *,
     layout: str | None = None,
@@ -46,8 +47,10 @@ def evaluate(
     found them. Raises InputError for what cannot be used, before anything is fitted.
     """
     judged = _Judged.of(detector, seeds, device)
-    found = open_dataset(str(dataset), layout, None if source is None else str(source))
-    names = chosen(categories, found.categories(), str(dataset))
+    where = None if source is None else str(source)
+    found = open_dataset(dataset if isinstance(dataset, LabelledSource) else str(dataset), layout, where)
+    place = dataset.path if isinstance(dataset, LabelledSource) else str(dataset)
+    names = chosen(categories, found.categories(), place)
     directory = None if out is None else OutputDirectory(str(out))
     if directory:
         directory.create()

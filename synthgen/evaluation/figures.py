@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +15,7 @@ from synthgen.evaluation.test_set import TestSet
 from synthgen.figures import tiles
 from synthgen.figures.charts import BLUE, ORANGE, Bars, Curve, Shape, curve_chart, histogram_chart, png, svg
 from synthgen.figures.sheet import Group, Note, Style, paint
+from synthgen.images.own import drawn
 from synthgen.sources.base import TestImage
 from synthgen.storage.output import OutputDirectory, explained
 
@@ -131,9 +131,8 @@ def _sheets(test_set: TestSet, truth: Truth, predictions: Predictions, side: int
             f"sheet {number} of {len(sheets)}  -  image, map, mask outline  -  maps from {low:.3g} (black) "
             f"to {high:.3g} (yellow), the same on all sheets"
         )
-        buffer = BytesIO()
-        paint(groups, test_set.category, shown, STYLE).save(buffer, "PNG")
-        yield File(f"maps-{number:02d}.png", buffer.getvalue())
+        sheet = paint(groups, test_set.category, shown, STYLE)
+        yield File(f"maps-{number:02d}.png", drawn(sheet))
 
 
 def _group(

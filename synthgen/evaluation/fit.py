@@ -10,6 +10,7 @@ from synthgen.detectors.choice import DetectorChoice
 from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.progress import Stages, silent
+from synthgen.sources.base import Source
 
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
@@ -35,7 +36,7 @@ class FittedDetector:
 
 def fit_detector(
     method: str | DetectorChoice,
-    source: str | Path,
+    source: str | Path | Source,
     out: str | Path | None = None,
     *,
     normals: str | Path | None = None,
@@ -45,15 +46,16 @@ def fit_detector(
 ) -> FittedDetector:
     """Fit a detector on normal images, and save it to the directory ``out``, if one is given.
 
-    ``source`` is a folder, URL or data set, ``builtin``, or a directory of shards, for the normal images of
-    its plan that no sample is judged by; ``normals`` is where these lie now, if not where it found them.
-    ``seed`` decides everything random. Raises InputError for what cannot be used, RunError where fitting or
-    writing fails.
+    ``source`` is a folder, URL or data set, ``builtin``, a source, or a directory of shards, for the normal
+    images of its plan that no sample is judged by; ``normals`` is where these lie now, if not where it found
+    them. ``seed`` decides everything random. Raises InputError for what cannot be used, RunError where
+    fitting or writing fails.
     """
     choice = DetectorChoice(method) if isinstance(method, str) else method
     directory = None if out is None else _free_directory(str(out))
     detector = choice.make()
-    pictures = normal_pictures(str(source), categories, None if normals is None else str(normals))
+    moved_to = None if normals is None else str(normals)
+    pictures = normal_pictures(source if isinstance(source, Source) else str(source), categories, moved_to)
     read = read_normals(pictures, detector, "normal images", progress)
     fit_on(detector, read, seed, choice.method, progress)
     if directory:
@@ -94,7 +96,9 @@ def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str
         detector.fit(normals, seed, report)
 
 
-def normal_pictures(source: str, categories: Sequence[str] | None, moved_to: str | None = None) -> "Pictures":
+def normal_pictures(
+    source: str | Source, categories: Sequence[str] | None, moved_to: str | None = None
+) -> "Pictures":
     """The normal images to fit on: all of a source, or those for training of a plan of shards.
 
     ``moved_to`` is where the latter lie now. Raises InputError where it is given with anything but shards.
@@ -105,14 +109,15 @@ def normal_pictures(source: str, categories: Sequence[str] | None, moved_to: str
     from synthgen.sources.named import named_source
     from synthgen.storage.root import Root
 
-    if source != "builtin" and Root(source).is_file(PLAN_NAME):
+    if isinstance(source, str) and source != "builtin" and Root(source).is_file(PLAN_NAME):
         return ShardDataset(source, moved_to).all_normals(categories)
     if moved_to is not None:
+        place = source if isinstance(source, str) else source.location
         raise InputError(
-            f"source {moved_to}: is for the normal images of shards, and {source} is no directory of shards; "
+            f"source {moved_to}: is for the normal images of shards, and {place} is no directory of shards; "
             "leave it out"
         )
-    return pictures_of(named_source(source, categories))
+    return pictures_of(named_source(source, categories) if isinstance(source, str) else source)
 
 
 def _free_directory(out: str) -> Path:

@@ -14,12 +14,18 @@ SHARDS = ShardDataset.layout
 LABELLED = {name: source for name, source in SOURCES.items() if issubclass(source, LabelledSource)}
 
 
-def open_dataset(url: str, layout: str | None = None, source: str | None = None) -> LabelledDataset:
-    """The labelled data set at a path or URL; without ``layout`` (``shards``, or a source) it is recognised.
+def open_dataset(
+    dataset: str | LabelledSource, layout: str | None = None, source: str | None = None
+) -> LabelledDataset:
+    """A labelled data set, or the one at a path or URL; ``layout`` (``shards``, or a source) is recognised.
 
     ``source`` is where the normal images of shards lie now, if not where their plan found them. Raises
     InputError where nothing is there, or nothing with labels.
     """
+    if isinstance(dataset, LabelledSource):
+        _refuse_moved(source, dataset.path, dataset.kind)
+        return SourceDataset(dataset)
+    url = dataset
     layouts = [*LABELLED, SHARDS]
     if layout is not None and layout not in layouts:
         raise InputError(
@@ -36,32 +42,37 @@ def open_dataset(url: str, layout: str | None = None, source: str | None = None)
         )
     if layout == SHARDS:
         return ShardDataset(url, source)
+    _refuse_moved(source, url, layout)
+    return SourceDataset(LABELLED[layout].model_validate({"path": url}))
+
+
+def _refuse_moved(source: str | None, url: str, layout: str) -> None:
     if source is not None:
         raise InputError(
             f"source {source}: is for the normal images of shards, and {url} is a data set ({layout}); "
             "leave it out"
         )
-    return SourceDataset(LABELLED[layout], url)
 
 
 def _recognised(root: Root) -> str | None:
     if root.is_file(PLAN_NAME):
         return SHARDS
-    return next((name for name, source in LABELLED.items() if source.has_tests_at(root)), None)
+    with_tests = [name for name, source in LABELLED.items() if source.has_tests_at(root)]
+    # A detector that was fitted elsewhere needs no images to fit on.
+    return next((name for name in with_tests if LABELLED[name].is_at(root)), next(iter(with_tests), None))
 
 
 class SourceDataset(LabelledDataset):
     """A source with labels: its normal images to fit on, its test images to judge by."""
 
-    def __init__(self, kind: type[LabelledSource], url: str) -> None:
-        self._kind, self._url = kind, url
-        self._source = kind.model_validate({"path": url})
-        self.layout = self._source.kind
+    def __init__(self, source: LabelledSource) -> None:
+        self._source = source
+        self.layout = source.kind
 
     @property
     def name(self) -> str:
         """The folder's name."""
-        return Root(self._url).name
+        return Root(self._source.path).name
 
     def categories(self) -> Collection[str]:
         """The categories with test images. Raises InputError where there is none."""
@@ -69,8 +80,8 @@ class SourceDataset(LabelledDataset):
 
     def normals(self, category: str) -> Pictures:
         """All training-normal images of a category, as published results use them."""
-        own = self._kind.model_validate({"path": self._url, "categories": [category]})
-        return pictures_of(own)
+        own = self._source.model_copy(update={"categories": [category]})
+        return pictures_of(own, own.fit_entries())
 
     def test_set(self, category: str) -> TestSet:
         """The test images of a category. Raises InputError where masks and images do not belong together."""

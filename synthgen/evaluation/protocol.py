@@ -14,10 +14,10 @@ from torch import Tensor
 
 from synthgen.errors import InputError, RunError
 from synthgen.evaluation.metrics.bootstrap import Estimate
-from synthgen.evaluation.metrics.pixels import LabelledMaps, Mask
+from synthgen.evaluation.metrics.pixels import LabelledMaps
 from synthgen.evaluation.metrics.summary import image_metrics, pixel_metrics
 from synthgen.evaluation.test_set import TestSet, to_tensor
-from synthgen.images.pixels import Pixels
+from synthgen.images.pixels import Mask, Pixels
 from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 

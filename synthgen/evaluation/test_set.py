@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from synthgen.errors import InputError
-from synthgen.evaluation.metrics.pixels import Mask
 from synthgen.images.decode import UnusableImage, decode, has_more_pages
-from synthgen.images.pixels import Decoded, Pixels
+from synthgen.images.masks import read_mask
+from synthgen.images.pixels import Decoded, Mask, Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.images.turned import turned_apart
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
-from synthgen.sources.base import Source, TestImage
+from synthgen.sources.base import Entry, Source, TestImage
 from synthgen.sources.records import RejectedFile
 from synthgen.sources.survey import pages_note, strays_of
 from synthgen.storage.listing import formats_note
@@ -45,11 +45,11 @@ class Pictures:
     """What a person should know of the rest, a sentence each."""
 
 
-def pictures_of(source: Source) -> Pictures:
-    """The normal images of a source. Raises InputError where it has none."""
+def pictures_of(source: Source, entries: Sequence[Entry] | None = None) -> Pictures:
+    """All normal images of a source, or some of its entries. Raises InputError where it has none."""
     listed = source.listing()
     return Pictures(
-        tuple(entry.path for entry in listed.entries),
+        tuple(entry.path for entry in (listed.entries if entries is None else entries)),
         source.read,
         rejected=tuple(strays_of(listed)),
         notes=tuple(formats_note(listed.other_formats)),
@@ -82,11 +82,12 @@ class TestSet:
             if image.anomalous and image.paired:
                 raise InputError(f"{image.path} is anomalous and has no mask; add the mask")
             return sha256(data).hexdigest(), np.zeros((side, side), np.bool_)
-        mask = self._mask(image.mask)
+        mask_data = self._bytes(image.mask)
+        mask = _explained(lambda: read_mask(mask_data), image.mask)
         if mask.shape != pixels.shape[:2]:
             raise InputError(
                 f"{image.mask} is {_size(mask)} pixels, its image {image.path} {_size(pixels)}; one size is "
-                f"expected{turned_apart(data, self._bytes(image.mask))}"
+                f"expected{turned_apart(data, mask_data)}"
             )
         if mask.any() != image.anomalous:
             found, label = ("marks pixels", "normal") if mask.any() else ("is empty", "anomalous")
@@ -94,13 +95,6 @@ class TestSet:
                 f"{image.mask} {found}, and its image {image.path} is {label}; correct one of them"
             )
         return sha256(data).hexdigest(), resized_mask(mask, side)
-
-    def _mask(self, path: str) -> Mask:
-        """Everything that is not 0: VisA's masks number the defect types."""
-        data = self._bytes(path)
-        if data.startswith(b"\xff\xd8\xff"):
-            raise InputError(f"{path} is a JPEG, which blurs a mask; masks are PNG, BMP or TIFF")
-        return np.asarray(_explained(lambda: decode(data), path).max(axis=2) > 0)
 
     def _bytes(self, path: str) -> bytes:
         try:
@@ -193,8 +187,7 @@ def resized_mask(mask: Mask, side: int) -> Mask:
 
     A mask so small that this would leave nothing keeps the pixels with the largest share instead.
     """
-    white = mask.astype(np.uint8)[..., None] * np.uint8(255)
-    half = prepare_mask(white, Preparation(size=(side, side), resize="whole", channels=1)) > 0
+    half = prepare_mask(mask, Preparation(size=(side, side), resize="whole", channels=1)) > 0
     if half.any() or not mask.any():
         return half
     # In float: a share below 1 / 255 is one, too.

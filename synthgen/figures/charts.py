@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from synthgen.figures.sheet import FRAME, INK, PANEL, PAPER, QUIET, font
 from synthgen.figures.tiles import Colour
+from synthgen.images.own import drawn
 
 Point = tuple[float, float]
 
@@ -127,9 +127,7 @@ def png(shapes: Sequence[Shape]) -> bytes:
             case Text(text, (x, y), colour, size, anchor):
                 place = (x * SCALE, y * SCALE)
                 draw.text(place, text, colour, font(size * SCALE), anchor=ANCHORS[anchor])
-    buffer = BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return drawn(image)
 
 
 def _frame(

@@ -1,10 +1,7 @@
 """Histograms of shard statistics: as text for a terminal, and as a picture."""
 
 from collections.abc import Mapping
-from io import BytesIO
 from itertools import pairwise
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,6 +10,7 @@ from synthgen.errors import InputError
 from synthgen.figures.charts import BLUE
 from synthgen.figures.sheet import FRAME, INK, MARGIN, PANEL, PAPER, QUIET, SUBTITLE, TITLE, font
 from synthgen.figures.tiles import Colour
+from synthgen.images.own import drawn
 from synthgen.shards.statistics import AREA_EDGES, CONTRAST_EDGES, CONTRAST_STEP, GRID, ShardStatistics
 from synthgen.storage.output import write_file
 
@@ -60,12 +58,10 @@ def save(statistics: ShardStatistics, out: str) -> None:
     """Draw the histograms to a PNG. Raises InputError where ``out`` is no place for one."""
     if not out.lower().endswith(".png"):
         raise InputError(f"{out}: the histograms are a PNG; give a name that ends in .png")
-    picture = BytesIO()
-    draw(statistics, picture)
-    write_file(out, picture.getvalue())
+    write_file(out, draw(statistics))
 
 
-def draw(statistics: ShardStatistics, file: Path | BinaryIO) -> None:
+def draw(statistics: ShardStatistics) -> bytes:
     """Paint the histograms as a PNG that is WIDTH pixels wide."""
     tables, charts = _tables(statistics), statistics.measured > 0
     top = MARGIN + TITLE + SUBTITLE + 72
@@ -82,7 +78,7 @@ def draw(statistics: ShardStatistics, file: Path | BinaryIO) -> None:
         _paint_contrasts(canvas, right, top, statistics.contrasts)
         _paint_heat(canvas, MARGIN, tables_top, statistics.positions)
     _paint_tables(canvas, right if charts else MARGIN, tables_top, tables)
-    image.save(file, "PNG")
+    return drawn(image)
 
 
 def _tables(statistics: ShardStatistics) -> dict[str, dict[str, int]]:

@@ -9,6 +9,7 @@ from PIL import Image
 from synthgen.errors import InputError, RunError
 from synthgen.figures import tiles
 from synthgen.figures.sheet import Group, Note, Style, paint
+from synthgen.images.own import drawn
 from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
@@ -120,7 +121,7 @@ def save(image: Image.Image, path: Path) -> None:
     try:
         with writing_whole(path) as file:
             begun = True
-            image.save(file, "PNG")
+            file.write(drawn(image))
     except OSError as error:
         if not begun:
             raise InputError(

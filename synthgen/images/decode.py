@@ -8,14 +8,14 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from synthgen.images import netpbm
-from synthgen.images.pixels import Decoded
+from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import MIN_SIDE
 
 if TYPE_CHECKING:
@@ -30,10 +30,23 @@ _ORIENTATION_TAG = 0x0112
 _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_EXTRA_SAMPLES = 258, 259, 262, 284, 338
 _TIFF_PIECES = ((273, 279), (324, 325))
 """Tags of the offsets and byte counts of strips, and of tiles."""
+_TIFF_LOSSY = {6: "JPEG", 7: "JPEG", 50001: "WebP"}
+"""Values of the tag of the compression; whether WebP is lossless there is not looked up."""
 
 
 class UnusableImage(Exception):  # noqa: N818 - it is a finding, which freeze may record and pass over
     """An image that cannot be used; the message is the reason, one sentence without the file's name."""
+
+
+class Stored(NamedTuple):
+    """An image as its file stores it, upright."""
+
+    samples: Decoded
+    """(H, W, C), C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)."""
+    indices: Pixels | None
+    """(H, W), the numbers of the colours in the image's palette, where it has one."""
+    lossy: str | None
+    """The format's name, where it changes values."""
 
 
 def decode(data: bytes) -> Decoded:
@@ -43,13 +56,25 @@ def decode(data: bytes) -> Decoded:
     orientation is applied, alpha is composited over white, and of several frames the first is taken.
     Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage.
     """
+    return _composite_over_white(decode_stored(data).samples)
+
+
+def decode_stored(data: bytes) -> Stored:
+    """Decode as `decode` does, and keep the alpha and the palette's numbers. Raises UnusableImage."""
     if len(data) > MAX_BYTES:
         raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
     with _guarded():
         image = _open(data)
         _guard(image, data)
-        pixels = _composite_over_white(_samples(image, data))
-        return cast(Decoded, np.ascontiguousarray(_upright(pixels, _orientation(image))))
+        lossy = _lossy_format(image, data)
+        samples = _samples(image, data)
+        indices = np.asarray(image.getchannel(0)) if image.mode in ("P", "PA") else None
+        orientation = _orientation(image)
+        return Stored(
+            cast(Decoded, np.ascontiguousarray(_upright(samples, orientation))),
+            None if indices is None else np.ascontiguousarray(_upright(indices, orientation)),
+            lossy,
+        )
 
 
 def size_of(data: bytes) -> tuple[int, int]:
@@ -159,6 +184,28 @@ def _guard_compressed_tiff(image: "ImageFile", data: bytes) -> None:
         end = max((offset + count for offset, count in zip(offsets, counts, strict=False)), default=0)
         if end > len(data):
             raise UnusableImage(f"the file is truncated: {len(data)} bytes of at least {end}")
+
+
+def _lossy_format(image: "ImageFile", data: bytes) -> str | None:
+    if image.format == "WEBP":
+        return "lossy WebP" if _is_lossy_webp(data) else None
+    if image.format == "TIFF":
+        inner = [_TIFF_LOSSY[tag] for tag in _tiff_tag(image, _TIFF_COMPRESSION) if tag in _TIFF_LOSSY]
+        return f"TIFF with {inner[0]} inside" if inner else None
+    return "JPEG" if image.format == "JPEG" else None
+
+
+def _is_lossy_webp(data: bytes) -> bool:
+    """Whether the first frame is a VP8 chunk, and not VP8L (RFC 9649, section 2.6)."""
+    position = 12
+    while position + 8 <= len(data):
+        name = data[position : position + 4]
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        if name in (b"VP8 ", b"VP8L"):
+            return name == b"VP8 "
+        # The chunks of a frame of an animation (ANMF) follow after its 16 bytes of place and duration.
+        position += 8 + (16 if name == b"ANMF" else size + size % 2)
+    return False
 
 
 def _samples(image: "ImageFile", data: bytes) -> Decoded:

@@ -7,6 +7,8 @@ Pixels = npt.NDArray[np.uint8]
 """(H, W, C), C = 1 (grey) or 3 (RGB); masks and foregrounds are (H, W)."""
 Decoded = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """(H, W, C) as a file holds it."""
+Mask = npt.NDArray[np.bool_]
+"""(H, W), true inside."""
 
 
 def is_grey(pixels: Decoded) -> bool:

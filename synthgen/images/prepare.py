@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from synthgen.images.decode import UnusableImage
-from synthgen.images.pixels import Decoded, Pixels
+from synthgen.images.pixels import Decoded, Mask, Pixels
 from synthgen.images.preparation import Preparation
 
 
@@ -23,16 +23,13 @@ def prepare(pixels: Decoded, preparation: Preparation) -> Pixels:
     return cast(Pixels, cv2.cvtColor(image, conversion).reshape(*image.shape[:2], preparation.channels))
 
 
-def prepare_mask(mask: Decoded, preparation: Preparation) -> Pixels:
-    """Give a decoded mask (H, W, C) the geometry of its image: (H, W) uint8 with 0 and 255.
+def prepare_mask(mask: Mask, preparation: Preparation) -> Pixels:
+    """Give a mask the geometry of its image: (H, W) uint8 with 0 and 255.
 
-    White is what lies above half of the mask's own largest value, so that masks of 0/1, 0/255 and JPEG
-    masks are read alike; resized, it is where at least half of a pixel's area was white. The mask must have
-    the size of its image.
+    Resized, it is white where at least half of a pixel's area was. The mask must have the size of its image.
     Raises UnusableImage where it is smaller than the crop.
     """
-    level = mask.max(axis=2, keepdims=True)
-    white = np.where(level > level.max() // 2, np.uint8(255), np.uint8(0))
+    white = mask.astype(np.uint8)[..., None] * np.uint8(255)
     fitted = _fitted(white, preparation)[..., 0]
     return np.where(fitted >= 128, np.uint8(255), np.uint8(0))
 

@@ -1,6 +1,6 @@
 """freeze(recipe) → plan: look at the world once, pin what was found, and record what cannot be used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -8,16 +8,17 @@ from hashlib import sha256
 
 from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
 from synthgen.images.turned import turned_apart
+from synthgen.plan.image_order import by_category
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
-from synthgen.regions.mask_folder import pair_masks
+from synthgen.regions.mask_folder import pair_masks, read_foreground
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.base import Source
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
@@ -53,14 +54,13 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
     Raises InputError where no image can be used,
     where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
     """
-    with progress("looking at the images", "images") as report:
-        ground = find_ground(recipe, report)
-    return freeze_on(ground, recipe, Pins())
+    return freeze_on(find_ground(recipe, progress), recipe, Pins())
 
 
-def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
+def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
     """Look at the normal images of a recipe. Raises InputError as `freeze` does."""
-    found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, progress)
+    with progress("looking at the images", "images") as report:
+        found = survey(recipe.source, recipe.size, recipe.resize, recipe.on_bad_image, report)
     preparation, images = found.preparation, found.images
     if recipe.split != "all" and not any(image.split == recipe.split for image in images):
         raise InputError(
@@ -69,10 +69,11 @@ def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
         )
     if isinstance(recipe.foreground, MaskFolder):
         images = _with_masks(recipe.foreground.masks, recipe.source, images, found.looks)
-    foreground = {
-        category: _decide(recipe, preparation, category, images)
-        for category in sorted({image.category for image in images})
-    }
+    with progress("finding the foreground", "rules") as report:
+        foreground = {
+            category: _decide(recipe, preparation, category, own, report)
+            for category, own in by_category(images)
+        }
     return Ground(preparation, images, found.rejected, found.notes, foreground)
 
 
@@ -111,9 +112,9 @@ def _with_masks(
         path = paths[image.path]
         try:
             data = root.read(path)
-            height, width = decode(data).shape[:2]
-        except (UnusableImage, OSError) as error:
-            raise InputError(f"foreground: the mask {path} cannot be used: {error}") from error
+        except OSError as error:
+            raise InputError(f"foreground: {error}") from error
+        height, width = read_foreground(data, path).shape
         if (height, width) != (look.height, look.width):
             raise InputError(
                 f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "
@@ -126,13 +127,11 @@ def _with_masks(
 
 
 def _decide(
-    recipe: Recipe, preparation: Preparation, category: str, images: list[NormalImage]
+    recipe: Recipe, preparation: Preparation, category: str, own: Sequence[NormalImage], progress: Progress
 ) -> ForegroundRule:
-    own = [image for image in images if image.category == category]
     step = max(1, len(own) // DECISION_IMAGES)
-    return resolve(
-        recipe.foreground, category, list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES]))
-    )
+    some = list(_prepared(recipe, preparation, own[::step][:DECISION_IMAGES]))
+    return resolve(recipe.foreground, category, some, progress)
 
 
 def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalImage]) -> Iterator[Pixels]:

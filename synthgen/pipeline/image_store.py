@@ -14,6 +14,7 @@ from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.plan.image_order import drawn_from
 from synthgen.plan.plan import Plan
 from synthgen.regions.foreground import MaskFolder, apply
+from synthgen.regions.mask_folder import read_foreground
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.scene import Scene
 from synthgen.sources.base import Source
@@ -119,7 +120,7 @@ class PlanLibrary:
         choice = self._plan.recipe.foreground
         assert isinstance(choice, MaskFolder)
         data = pinned_bytes(Root(choice.masks).read, mask.path, mask.sha256)
-        return prepare_mask(decode(data), self._plan.preparation)
+        return prepare_mask(read_foreground(data, mask.path), self._plan.preparation)
 
     def _read_texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         collection, file = self._textures[sha256]

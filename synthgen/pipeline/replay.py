@@ -1,9 +1,9 @@
 """Rendering a stored sample again from its own record, without recipe or plan."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import cv2
 import numpy as np
@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.images import png
-from synthgen.images.decode import decode
+from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.masks import read_mask
+from synthgen.images.own import marked
 from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.pipeline.file_index import FileIndex
@@ -20,6 +22,7 @@ from synthgen.pipeline.image_store import prepare_texture
 from synthgen.plan.record import Record
 from synthgen.recipe.recipe import ImageFormat
 from synthgen.regions.foreground import apply
+from synthgen.regions.mask_folder import read_foreground
 from synthgen.sample import Facts
 from synthgen.scene import Scene
 from synthgen.shards.reader import RawSample, read_sample
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from synthgen.diffusion.model import DiffusionModel
     from synthgen.diffusion.model_files import PinnedModel
     from synthgen.shards.bank import Bank
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Replay:
         directory.create()
         with explained(directory.url):
             for name, pixels in (("png", self.image), ("mask.png", self.mask), ("normal.png", self.normal)):
-                directory.write(f"{self.facts.key}.{name}", png.encode(pixels))
+                directory.write(f"{self.facts.key}.{name}", marked(png.encode(pixels)))
 
     def line(self) -> str:
         """What came of it, in one line."""
@@ -86,7 +91,8 @@ class _RecordLibrary:
         what = f"the normal image {self._facts.source_path}" if own else "another normal image"
         pixels = prepare(decode(self._files.read(sha256, what)), record.preparation)
         if record.foreground_mask_sha256 and own:
-            mask = decode(self._files.read(record.foreground_mask_sha256, "the foreground mask"))
+            data = self._files.read(record.foreground_mask_sha256, "the foreground mask")
+            mask = read_foreground(data, f"of {self._facts.source_path}")
             foreground = prepare_mask(mask, record.preparation)
         else:
             foreground = apply(record.foreground, pixels)
@@ -148,11 +154,14 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         image=image,
         mask=mask,
         normal=scene.image,
-        stored_image=_decoded(stored.members[extension]),
-        stored_mask=_decoded(stored.members["mask.png"])[..., 0],
+        stored_image=_decoded(stored, extension, decode).astype(np.uint8, copy=False),
+        stored_mask=np.where(_decoded(stored, "mask.png", read_mask), np.uint8(255), np.uint8(0)),
         lossless=extension != "jpg",
     )
 
 
-def _decoded(data: bytes) -> Pixels:
-    return decode(data).astype(np.uint8, copy=False)
+def _decoded(stored: RawSample, member: str, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(stored.members[member])
+    except UnusableImage as error:
+        raise InputError(f"sample {stored.key}: {member} cannot be used: {error}") from error

@@ -21,7 +21,9 @@ class ImageOrder:
 
     def __init__(self, recipe: Recipe, images: Sequence[NormalImage]) -> None:
         self._seed = recipe.seed
-        self._groups = _by_category(images) if recipe.spread == "categories" else [("order", images)]
+        self._groups: list[tuple[str, Sequence[NormalImage]]] = [("order", images)]
+        if recipe.spread == "categories":
+            self._groups = [(f"order/{category}", own) for category, own in by_category(images)]
         self._permutation = lru_cache(maxsize=EPOCHS_KEPT * len(self._groups))(self._drawn_permutation)
 
     def image(self, index: int) -> NormalImage:
@@ -41,10 +43,9 @@ def drawn_from(plan: Plan) -> list[NormalImage]:
     return [image for image in plan.images if plan.recipe.split in ("all", image.split)]
 
 
-def _by_category(images: Sequence[NormalImage]) -> list[tuple[str, Sequence[NormalImage]]]:
-    """The purpose of the stream and the images of each category, sorted by name."""
-    categories = sorted({image.category for image in images})
-    return [
-        (f"order/{category}", [image for image in images if image.category == category])
-        for category in categories
-    ]
+def by_category(images: Sequence[NormalImage]) -> list[tuple[str, Sequence[NormalImage]]]:
+    """The images of each category in their order, sorted by the categories' names."""
+    groups: dict[str, list[NormalImage]] = {}
+    for image in images:
+        groups.setdefault(image.category, []).append(image)
+    return sorted(groups.items())

@@ -1,9 +1,7 @@
 """A first recipe for a folder of pictures, with a comment on every field, from a look at the pictures."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -12,12 +10,16 @@ from synthgen.config.reader import parse_model
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode, has_more_pages
 from synthgen.images.pixels import Decoded, Pixels, is_grey
-from synthgen.images.preparation import MAX_SIDE, Preparation
+from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
+from synthgen.recipe.proposed_methods import propose_methods
+from synthgen.recipe.proposed_size import propose_size
 from synthgen.recipe.recipe import Recipe
-from synthgen.recipe.template import Look, Size, recipe_text
-from synthgen.regions.foreground import ForegroundRule, decide
+from synthgen.recipe.template import Look, Proposal, recipe_text
+from synthgen.recipe.trial import Trial
+from synthgen.regions.foreground import decide
 from synthgen.regions.foreground_decision import DECISION_IMAGES
+from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.base import Entry, Listed, Source
 from synthgen.sources.recognise import source_for
 from synthgen.sources.survey import pages_note
@@ -26,28 +28,48 @@ from synthgen.storage.root import Root
 
 MOST_LOOKED_AT = 300
 """Images that are decoded for their size and colour, evenly spread over the source."""
-MOST_NATIVE_SIDE = 512
 
 
-def write_recipe(folder: str, out: Path, note: Callable[[str], None] = lambda _: None) -> Recipe:
+def write_recipe(
+    folder: str,
+    out: Path,
+    source: Source | None = None,
+    progress: Stages = silent,
+    note: Callable[[str], None] = lambda _: None,
+) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
-    ``note`` is called with what a person should know of the folder's other files, a sentence each. Raises
-    InputError where there is no usable image, or ``out`` exists or cannot be written.
+    ``source`` is what lies in the folder, where it is not to be recognised. ``note`` is called with what a
+    person should know of the folder's other files, a sentence each. Raises InputError where there is no
+    usable image, or ``out`` exists or cannot be written.
     """
     _require_free(out)
-    source = source_for(folder)
+    source = source or source_for(folder)
     listed = source.listing()
     entries = listed.entries
-    look = _look(source, listed)
+    with progress("looking at the images", "images") as report:
+        look = _look(source, listed, report)
     if not look.sizes:
         path, reason = next(iter(look.unusable.items()))
         raise InputError(f"{folder} has no usable image; {path}: {reason}")
     for sentence in look.notes:
         note(sentence)
-    size = suggested_size(look.sizes)
-    rules = _foregrounds(source, entries, look, size)
-    text = recipe_text(_name(folder), source, look, size, rules)
+    proposed = propose_size(look.sizes)
+    preparation = Preparation(
+        size=next(iter(look.sizes)) if proposed.size == "native" else proposed.size,
+        resize=proposed.resize,
+        channels=1 if look.is_grey else 3,
+        depth16=look.depth16,
+    )
+    rules, trial = {}, Trial()
+    with progress("finding the foreground", "rules") as report:
+        for category, images in _prepared_images(source, entries, look, preparation):
+            rules[category] = decide(images, report)
+            trial.add(category, rules[category], images)
+    offers = propose_methods({rule.product_type for rule in rules.values()}, *preparation.size)
+    with progress("trying the methods", "methods") as report:
+        offers = trial.of(offers, report)
+    text = recipe_text(_name(folder), source, look, rules, Proposal(proposed, offers))
     recipe = parse_model(text, str(out), Recipe)
     try:
         with out.open("x", encoding="utf-8") as file:
@@ -66,26 +88,11 @@ def _require_free(out: Path) -> None:
         raise InputError(f"{out} exists already; give another file name, or remove it first")
 
 
-def suggested_size(sizes: Counter[Size]) -> Size | Literal["native"]:
-    """Height and width for images of these sizes.
-
-    One size of at most 512 pixels a side is kept. Otherwise the shorter side becomes 256 pixels, and the
-    longer one keeps the proportion, in steps of 16, where all images have the same within 2 %.
-    """
-    if len(sizes) == 1 and max(next(iter(sizes))) <= MOST_NATIVE_SIDE:
-        return "native"
-    proportions = [width / height for height, width in sizes]
-    if max(proportions) > 1.02 * min(proportions):
-        return 256, 256
-    proportion = proportions[0]
-    longer = min(round(256 * max(proportion, 1 / proportion) / 16) * 16, MAX_SIDE)
-    return (256, longer) if proportion >= 1 else (longer, 256)
-
-
-def _look(source: Source, listed: Listed) -> Look:
+def _look(source: Source, listed: Listed, progress: Progress) -> Look:
     some = _spread(listed.entries, MOST_LOOKED_AT)
     look = Look(len(listed.entries), len(some))
-    for entry in some:
+    for number, entry in enumerate(some, 1):
+        progress(number, len(some))
         pixels = _decoded(source, entry, look)
         if pixels is None:
             continue
@@ -100,24 +107,17 @@ def _look(source: Source, listed: Listed) -> Look:
     return look
 
 
-def _foregrounds(
-    source: Source, entries: Sequence[Entry], look: Look, size: Size | Literal["native"]
-) -> dict[str, ForegroundRule]:
-    """The rule of every category, decided from a few of its images prepared as the recipe says."""
-    preparation = Preparation(
-        size=next(iter(look.sizes)) if size == "native" else size,
-        resize="whole",
-        channels=1 if look.is_grey else 3,
-        depth16=look.depth16,
-    )
-    rules = {}
-    for category in sorted({entry.category for entry in entries}):
-        own = [entry for entry in entries if entry.category == category]
+def _prepared_images(
+    source: Source, entries: Sequence[Entry], look: Look, preparation: Preparation
+) -> Iterator[tuple[str, list[Pixels]]]:
+    """Every category with a few of its images, prepared as the recipe says."""
+    by_category: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_category.setdefault(entry.category, []).append(entry)
+    for category, own in sorted(by_category.items()):
         prepared = [_prepared(source, entry, look, preparation) for entry in _spread(own, DECISION_IMAGES)]
-        images = [image for image in prepared if image is not None]
-        if images:
-            rules[category] = decide(images)
-    return rules
+        if images := [image for image in prepared if image is not None]:
+            yield category, images
 
 
 def _prepared(source: Source, entry: Entry, look: Look, preparation: Preparation) -> Pixels | None:

@@ -1,23 +1,23 @@
 """The text of a first recipe: every field behind a comment, with the alternatives commented out."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from textwrap import indent, wrap
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from synthgen.config.document import one_line
 from synthgen.config.listing import listed
 from synthgen.config.writer import inline
+from synthgen.recipe.proposed_methods import Offer
+from synthgen.recipe.proposed_size import ProposedSize, Size
 from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
-from synthgen.scene import ProductType
 from synthgen.sources.base import Source
 from synthgen.synthesizers.base import Synthesizer
 from synthgen.synthesizers.registry import SYNTHESIZERS
-
-Size = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -36,15 +36,17 @@ class Look:
     """What is to be said of the source's other files."""
 
 
+class Proposal(NamedTuple):
+    """What is proposed for the images that were seen."""
+
+    size: ProposedSize
+    methods: Sequence[Offer]
+
+
 def recipe_text(
-    name: str,
-    source: Source,
-    look: Look,
-    size: Size | Literal["native"],
-    rules: dict[str, ForegroundRule],
+    name: str, source: Source, look: Look, rules: dict[str, ForegroundRule], proposal: Proposal
 ) -> str:
     """The recipe as YAML with comments; ``rules`` are what the foreground was found to be, by category."""
-    kinds: set[ProductType] = {rule.product_type for rule in rules.values()}
     own = source.model_dump(mode="json", exclude_none=True, exclude={"held_out"})
     return f"""\
 # A recipe for synthgen: which normal images, which defects, how many samples.
@@ -64,9 +66,9 @@ count: 1000
 source: {inline(own | {"held_out": source.held_out})}
 
 {_says("size")}
-{_size(look, size)}
+{_size(look, proposal.size)}
 {_says("resize")}
-resize: whole
+resize: {proposal.size.resize}
 # resize: crop
 
 {_says("on_bad_image")}
@@ -100,7 +102,7 @@ attempts: 50
 {_says("synthesizers")}
 {_each_says(Synthesizer, "weight", "delta")}
 synthesizers:
-{_mix(kinds)}
+{_mix(proposal.methods)}
 {_says("output")}
 output:
 {indent(_says("image_format", Output), "  ")}
@@ -153,11 +155,13 @@ def _width_by_height(size: Size) -> str:
     return f"{width} x {height}"
 
 
-def _size(look: Look, size: Size | Literal["native"]) -> str:
-    if size == "native":
-        return "size: native\n# size: [256, 256]"
-    other = "\n# size: native" if len(look.sizes) == 1 else ""
-    return f"size: {inline(list(size))}{other}"
+def _size(look: Look, proposed: ProposedSize) -> str:
+    if proposed.size == "native":
+        lines = "size: native\n# size: [256, 256]"
+    else:
+        other = "\n# size: native" if len(look.sizes) == 1 else ""
+        lines = f"size: {inline(list(proposed.size))}{other}"
+    return f"{_comment(proposed.why)}\n{lines}"
 
 
 def _found(rules: dict[str, ForegroundRule]) -> str:
@@ -170,62 +174,18 @@ def _comment(text: str, hanging: str = "  ") -> str:
     return "\n".join(f"# {line}" for line in wrap(one_line(text), 98, subsequent_indent=hanging))
 
 
-class _Offer(NamedTuple):
-    """A method of the mix: what it does, and the fields that are shown with their values."""
-
-    does: str
-    fields: dict[str, Any]
+def _mix(offers: Sequence[Offer]) -> str:
+    """The methods that are used, then the others, commented out."""
+    return "".join(_entry(offer) for offer in sorted(offers, key=lambda offer: not offer.used))
 
 
-_OFFERS = {
-    "perlin-texture": _Offer(
-        "Textures shown through Perlin noise, as DRAEM does.",
-        {"weight": 2, "textures": "builtin", "delta": [0.2, 1.0]},
-    ),
-    "perlin-self-shuffle": _Offer(
-        "The image's own cells, shuffled, through Perlin noise, as MemSeg does.",
-        {"weight": 1, "grid": [8, 8], "delta": [0.2, 1.0]},
-    ),
-    "cutpaste": _Offer(
-        "A rectangle of the product, pasted onto another place of it.",
-        {"weight": 1, "area": [0.02, 0.15], "patch_from": "same"},
-    ),
-    "scar": _Offer(
-        "A thin turned strip of the product.",
-        {"weight": 1, "width": [2, 16], "height": [10, 25], "rotation": [-45, 45]},
-    ),
-    "smoothblend": _Offer("A patch that fades out towards its edge.", {"weight": 1, "area": [0.02, 0.15]}),
-    "nsa": _Offer(
-        "Patches of another image, blended without a seam (Poisson blending).",
-        {"weight": 1, "max_patches": 4},
-    ),
-    "cutout": _Offer("A rectangle of one colour.", {"weight": 1, "area": [0.02, 0.15], "fill": "mean"}),
-}
-
-
-def _mix(kinds: set[ProductType]) -> str:
-    """The methods for textures, objects or both; the others are commented out.
-
-    A rectangle cut out of a texture mostly looks like what it covers, and the cells of an object's image are
-    in part background.
-    """
-    usual = ["perlin-texture", "scar", "smoothblend", "nsa"]
-    if "texture" in kinds:
-        usual.append("perlin-self-shuffle")
-    if "object" in kinds:
-        usual.append("cutpaste")
-    others = [method for method in ("perlin-self-shuffle", "cutpaste", "cutout") if method not in usual]
-    return "".join(_entry(method, "- ") for method in usual) + "".join(
-        _entry(method, "# - ") for method in others
-    )
-
-
-def _entry(method: str, mark: str) -> str:
+def _entry(offer: Offer) -> str:
     """A method as an entry of the recipe, behind comments on it and on the fields that are its own."""
-    does, fields = _OFFERS[method]
-    own = [field for field in fields if field not in Synthesizer.model_fields]
+    own = [field for field in offer.fields if field not in Synthesizer.model_fields]
+    mark = "- " if offer.used else "# - "
+    says = " ".join(filter(None, (offer.does, offer.why_not)))
     return f"""\
-  # {does}
-{indent(_each_says(SYNTHESIZERS[method], *own), "  ")}
-  {mark}{inline({"method": method, **fields})}
+{indent(_comment(says, ""), "  ")}
+{indent(_each_says(SYNTHESIZERS[offer.method], *own), "  ")}
+  {mark}{inline({"method": offer.method, **offer.fields})}
 """

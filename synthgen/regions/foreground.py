@@ -10,6 +10,7 @@ from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
 from synthgen.regions.foreground_decision import decide
 from synthgen.regions.foreground_rule import ForegroundRule, Segmentation, apply
+from synthgen.runtime.progress import Progress
 
 __all__ = [
     "ForegroundChoice",
@@ -32,7 +33,7 @@ class PublishedForeground(FrozenModel):
 
 
 class MaskFolder(FrozenModel):
-    """The user's own masks: a folder with one mask for each image, product white, background black."""
+    """The user's own masks: a folder with one mask for each image, the product above 0, the background 0."""
 
     masks: Annotated[str, Field(min_length=1)]
     """Path or URL of the folder."""
@@ -69,15 +70,18 @@ ForegroundChoice = Annotated[
 """The recipe's field: ``auto``, ``all``, an own rule, ``{published: DATASET}`` or ``{masks: PATH}``."""
 
 
-def resolve(choice: ForegroundChoice, category: str, images: Sequence[Pixels]) -> ForegroundRule:
+def resolve(
+    choice: ForegroundChoice, category: str, images: Sequence[Pixels], progress: Progress | None = None
+) -> ForegroundRule:
     """The rule of one category; ``images`` are some of its prepared images, each (H, W, C) uint8.
 
-    With a folder of masks the rule only says so: the masks are read instead of applying it. Raises InputError
-    where no rule is published for the category or dataset.
+    With a folder of masks the rule only says so: the masks are read instead of applying it. ``progress`` is
+    called with (rules tried, rules in all) while ``auto`` decides. Raises InputError where no rule is
+    published for the category or dataset.
     """
     match choice:
         case "auto":
-            return decide(images)
+            return decide(images, progress)
         case "all":
             return ForegroundRule(
                 product_type="texture", reason="everything is foreground, as the recipe says"

@@ -4,7 +4,8 @@ Every candidate segmentation is tried on every image and judged by what sets a p
 an even background around it, a sharp and short outline, and little of it on the image's border.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +15,13 @@ import numpy as np
 from synthgen.images.pixels import Pixels
 from synthgen.regions.background import border
 from synthgen.regions.foreground_rule import Channel, ForegroundRule, Segmentation, channel_of, segment
+from synthgen.runtime.progress import Progress
 
 DECISION_IMAGES = 16
 """How many images of a category the decision looks at."""
 _WORKING_SIDE = 256
+_WORKING_PIXELS = 4 * _WORKING_SIDE**2
+"""Only of a strip longer than four times its width is the shorter side smaller than the working side."""
 _AGREEING_IMAGES = 0.8
 """Share of the images on which a candidate must hold."""
 _SIMPLE_ENOUGH = 0.5
@@ -96,13 +100,19 @@ class _Trial:
         return float(np.median([getattr(each, name) for each in self.evidence]))
 
 
-def decide(images: Sequence[Pixels]) -> ForegroundRule:
+def decide(images: Sequence[Pixels], progress: Progress | None = None) -> ForegroundRule:
     """Choose a rule for one category from up to 16 of its own prepared images, each (H, W, C) uint8.
 
     Where no segmentation holds on nearly all of them the answer is ``texture``: everything is foreground.
+    ``progress`` is called with (rules tried, rules in all).
     """
     working = [_working_copy(image) for image in images[:DECISION_IMAGES]]
-    trials = [_try(candidate, working) for candidate in _candidates(working)]
+    candidates = _candidates(working)
+    trials = []
+    for number, candidate in enumerate(candidates, 1):
+        trials.append(_try(candidate, working))
+        if progress:
+            progress(number, len(candidates))
     holding = [trial for trial in trials if trial.agreeing >= _AGREEING_IMAGES]
     if not holding:
         return ForegroundRule(product_type="texture", reason=_why_texture(trials))
@@ -114,7 +124,7 @@ def decide(images: Sequence[Pixels]) -> ForegroundRule:
 
 def _working_copy(image: Pixels) -> Pixels:
     height, width, channels = image.shape
-    shrink = _WORKING_SIDE / min(height, width)
+    shrink = min(_WORKING_SIDE / min(height, width), math.sqrt(_WORKING_PIXELS / (height * width)))
     if shrink >= 1:
         return image
     size = (round(width * shrink), round(height * shrink))
@@ -123,16 +133,17 @@ def _working_copy(image: Pixels) -> Pixels:
     )
 
 
-def _candidates(images: Sequence[Pixels]) -> Iterator[Segmentation]:
+def _candidates(images: Sequence[Pixels]) -> list[Segmentation]:
     """From the simplest to the most involved."""
     coloured = any(image.shape[2] == 3 for image in images)
     colours: list[Channel] = ["red", "green", "blue", "saturation"] if coloured else []
     light: list[Channel] = ["grey", "flattened"]
-    for channel in ("grey", *colours, "flattened"):
-        yield from (_candidate(channel, "otsu", "dark"), _candidate(channel, "otsu", "bright"))
-    for channel in light:
-        yield from (_candidate(channel, "triangle", "dark"), _candidate(channel, "triangle", "bright"))
-    yield _candidate("border-likeness", "otsu", "dark")
+    sides: list[Literal["bright", "dark"]] = ["dark", "bright"]
+    return [
+        *(_candidate(channel, "otsu", side) for channel in ("grey", *colours, "flattened") for side in sides),
+        *(_candidate(channel, "triangle", side) for channel in light for side in sides),
+        _candidate("border-likeness", "otsu", "dark"),
+    ]
 
 
 def _candidate(

@@ -1,10 +1,13 @@
-"""Pairs normal images with the user's own foreground masks."""
+"""The user's own foreground masks: which belongs to which normal image, and what each marks."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from synthgen.errors import InputError
+from synthgen.images.decode import UnusableImage
+from synthgen.images.masks import read_mask
+from synthgen.images.pixels import Mask
 from synthgen.storage.root import Root
 
 
@@ -34,3 +37,11 @@ def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:
             )
         pairs[image] = found[0]
     return pairs
+
+
+def read_foreground(data: bytes, name: str) -> Mask:
+    """Where a mask marks the product, (H, W). Raises InputError, with the mask's name, where it is none."""
+    try:
+        return read_mask(data)
+    except UnusableImage as error:
+        raise InputError(f"foreground: the mask {name} cannot be used: {error}") from error

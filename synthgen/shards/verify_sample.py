@@ -139,7 +139,10 @@ def _check_consistency(facts: Facts, min_contrast: float, findings: list[Finding
 
 
 def _read_mask(data: bytes, facts: Facts, findings: list[Finding]) -> Pixels | None:
-    """The mask (H, W) uint8, if it is one; whether the facts describe it."""
+    """The mask (H, W) uint8, if it is one; whether the facts describe it.
+
+    Stricter than `read_mask`: shards promise one encoding, which other readers than ours rely on.
+    """
     if not _is_png(data, "mask.png", GREY, findings):
         return None
     try:

@@ -69,6 +69,15 @@ class Source(FrozenModel):
         """
         return False
 
+    @property
+    def chosen_by_hand(self) -> bool:
+        """Whether a person said which pictures show good products, so that none is taken for a mask."""
+        return False
+
+    def seen(self) -> str:
+        """What was taken for good products and what was left out, in a sentence; empty where nothing was."""
+        return ""
+
     @abstractmethod
     def entries(self) -> Sequence[Entry]:
         """List the normal images in one order on every machine (sorted by category, then path).
@@ -100,6 +109,10 @@ class LabelledSource(Source):
     def has_tests_at(cls, root: Root) -> bool:
         """Whether a folder has this layout's test images; as `is_at`, where the two always come together."""
         return cls.is_at(root)
+
+    def fit_entries(self) -> Sequence[Entry]:
+        """The entries that no detector is judged by: all, where test images are others."""
+        return self.entries()
 
     @abstractmethod
     def test_categories(self) -> Sequence[str]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Entry, LabelledSource, Listed, TestImage
+from synthgen.sources.guard import suspicion
 from synthgen.storage.listing import Listing, Stray, found_instead
 from synthgen.storage.root import Root, chosen
 
@@ -15,6 +16,8 @@ MASK_ENDING = "_mask"
 
 class CategorySource(LabelledSource):
     """``<category>/train/<normal_name>/*`` and ``<category>/test/<defect type>/*``.
+
+    The images of a defect type that has no masks at all are not paired.
 
     Masks are ``<category>/ground_truth/<defect type>/<stem>_mask.*`` or ``<stem>.*``. The root may be a
     category's own folder. In ``test``, the folder ``normal_name`` is normal, every other one anomalous.
@@ -71,8 +74,15 @@ class CategorySource(LabelledSource):
         root, place = Root(self.path), self._test_folders[category]
         images = _test_images(root, f"{place}test")
         masks = _masks(root, f"{place}ground_truth", images)
+        with_masks = {self.normal_name, *(defect_type for defect_type, _ in masks)}
         return [
-            TestImage(path, defect_type, defect_type != self.normal_name, masks.get((defect_type, stem)))
+            TestImage(
+                path,
+                defect_type,
+                defect_type != self.normal_name,
+                masks.get((defect_type, stem)),
+                paired=defect_type in with_masks,
+            )
             for (defect_type, stem), path in images.items()
         ]
 
@@ -92,6 +102,15 @@ class CategorySource(LabelledSource):
 
     def _normals(self, root: Root, folder: str) -> Listing:
         found = root.listing(folder)
+        for path in found.images:
+            # A category that somebody named may be called anything.
+            inside = path.removeprefix(f"{folder}/") if self.categories else path
+            if role := suspicion(inside, trust_file=True):
+                raise InputError(
+                    f"{self.path} has {path} among its good products, and its name speaks of {role.value}; "
+                    "choose categories, move it elsewhere, or name the good ones by --normal (in a recipe: "
+                    "kind: folders, normal: [NAME])"
+                )
         if not found.images:
             raise InputError(
                 f"{self.path} has no image in {folder}; at least one normal image is needed"

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field
 
 from synthgen.errors import InputError
 from synthgen.sources.base import Entry, Listed, Source
+from synthgen.sources.guard import require_good_products
+from synthgen.sources.tree import glob_matcher
 from synthgen.storage.listing import found_instead
 from synthgen.storage.root import LOOKED_FOR, Root
 
@@ -24,29 +26,39 @@ class FolderSource(Source):
     kind: Literal["folder"] = "folder"
     path: Annotated[str, Field(min_length=1)]
     """Path or URL of the folder."""
-    pattern: Annotated[str, Field(min_length=1), AfterValidator(_valid_glob)] = "**/*"
-    """Glob that an image's path below the folder must match; ``**`` stands for any folders."""
+    pattern: Annotated[str, Field(min_length=1), AfterValidator(_valid_glob)] | None = None
+    """Glob that a good product's path below the folder must match; ``**`` stands for any folders.
+
+    Left out, all pictures are taken, and names that speak of defects, masks or tests are refused.
+    """
+
+    @property
+    def chosen_by_hand(self) -> bool:
+        """Whether there is a pattern."""
+        return self.pattern is not None
 
     def entries(self) -> Sequence[Entry]:
-        """List every file with an image's suffix that matches, whatever its content, sorted by path."""
+        """List every file with an image's suffix that matches, sorted by path.
+
+        Without a pattern, raises InputError where names or files beside the pictures say that
+        some may show defects or be masks; pictures that synthgen drew are left out then.
+        """
         return self.listing().entries
 
     def listing(self) -> Listed:
-        """The images that match, other pictures that do, and all strays."""
-        import re
-
-        from fsspec.utils import glob_translate
-
+        """The entries, pictures of other formats that match, and all strays; raises as `entries` does."""
         root = Root(self.path)
         root.require_folder()
-        matches = re.compile(glob_translate(self.pattern)).match
         found = root.listing()
-        paths = [path for path in found.images if matches(path)]
+        if self.pattern is None:
+            paths, others = require_good_products(root, found.files, found.images), found.other_formats
+        else:
+            matches = glob_matcher(self.pattern)
+            paths = [path for path in found.images if matches(path)]
+            others = [path for path in found.other_formats if matches(path)]
         if not paths:
-            raise InputError(
-                f"{self.path} has no image that matches {self.pattern!r}; {LOOKED_FOR}{found_instead(found)}"
-            )
-        others = [path for path in found.other_formats if matches(path)]
+            wanted = f" that matches {self.pattern!r}" if self.pattern else ""
+            raise InputError(f"{self.path} has no image{wanted}; {LOOKED_FOR}{found_instead(found)}")
         return Listed([Entry(path, root.name) for path in paths], others, found.strays)
 
     def read(self, path: str) -> bytes:

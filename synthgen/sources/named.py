@@ -10,14 +10,18 @@ from synthgen.sources.builtin import BuiltinSource, Photograph
 from synthgen.sources.recognise import source_for
 
 
-def named_source(name: str, categories: Sequence[str] | None = None) -> Source:
+def named_source(
+    name: str, categories: Sequence[str] | None = None, normal: Sequence[str] | None = None
+) -> Source:
     """``builtin`` for the photographs that come with scikit-image, or what lies at a path or URL.
+
+    ``normal`` names the folders of good products there, by names or globs.
 
     Raises InputError where nothing is there, and for a category that is not.
     """
     wanted = list(categories) if categories else None
     if name != "builtin":
-        return source_for(name, wanted)
+        return source_for(name, wanted, normal)
     there = get_args(Photograph)
     for each in wanted or ():
         if each not in there:

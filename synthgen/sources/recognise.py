@@ -1,25 +1,32 @@
 """Recognising the layout of what a path points at."""
 
+from collections.abc import Sequence
+
 from synthgen.errors import InputError
 from synthgen.sources.base import Source
 from synthgen.sources.folder import FolderSource
+from synthgen.sources.folders import FoldersSource
 from synthgen.sources.registry import SOURCES
 from synthgen.storage.root import Root
 
 
-def source_for(path: str, categories: list[str] | None = None) -> Source:
+def source_for(
+    path: str, categories: Sequence[str] | None = None, normal: Sequence[str] | None = None
+) -> Source:
     """The source at a path or URL: the first of the table that is there, or a plain folder.
 
-    Raises InputError where nothing is there, or categories are asked of a layout that has none.
+    ``normal`` names the folders of good products, by names or globs, whatever the layout is. Raises
+    InputError where nothing is there, or categories are asked of a layout that has none.
     """
-    found = _of_file(path) or _of_folder(path)
+    found = FoldersSource if normal else _of_file(path) or _of_folder(path)
     if categories and "categories" not in found.model_fields:
         kind = found.model_fields["kind"].default
         raise InputError(
             f"{path} is a {kind} source, which has no categories, so {', '.join(categories)} "
             "cannot be chosen; leave the categories out"
         )
-    return found.model_validate({"path": path} | ({"categories": categories} if categories else {}))
+    chosen = {"categories": categories and list(categories), "normal": normal and list(normal)}
+    return found.model_validate({"path": path} | {name: value for name, value in chosen.items() if value})
 
 
 def _of_file(path: str) -> type[Source] | None:

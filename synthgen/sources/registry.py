@@ -11,6 +11,7 @@ from synthgen.sources.base import Source
 from synthgen.sources.btad import BtadSource
 from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.folder import FolderSource
+from synthgen.sources.folders import FoldersSource
 from synthgen.sources.mpdd import MpddSource
 from synthgen.sources.mvtec import MvtecSource
 from synthgen.sources.visa import VisaSource
@@ -23,6 +24,7 @@ SOURCES: dict[str, type[Source]] = merged(
         "mvtec": MvtecSource,
         "mpdd": MpddSource,
         "webdataset": WebDatasetSource,
+        "folders": FoldersSource,
         "folder": FolderSource,
         "builtin": BuiltinSource,
     },

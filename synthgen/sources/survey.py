@@ -9,11 +9,14 @@ from typing import Literal
 from synthgen.config.document import one_line
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode, has_more_pages
+from synthgen.images.own import is_marked
 from synthgen.images.pixels import is_grey
 from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Preparation, Resize
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import Entry, Listed, Source
+from synthgen.sources.content import OURS, looks_like_a_mask, require_no_mask
 from synthgen.sources.records import NormalImage, RejectedFile
+from synthgen.sources.split import held_out_hashes
 from synthgen.storage.listing import formats_note
 
 Size = tuple[int, int] | Literal["native"]
@@ -33,6 +36,7 @@ class Look:
     grey: bool
     depth16: tuple[int, int] | None
     has_more_pages: bool
+    mask_like: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ def survey(
     where one cannot and ``on_bad_image`` is ``fail``, or where sizes do not fit together.
     """
     looks, rejected, notes = look_at_all(source, on_bad_image, progress)
+    if not source.chosen_by_hand:
+        require_no_mask([look.path for look in looks if look.mask_like])
     for reasons in (_too_small(looks, size, resize), _of_another_category(looks)):
         looks, rejected = _leave_out(on_bad_image, looks, rejected, reasons)
     if not looks:
@@ -87,7 +93,7 @@ def look_at_all(
         for number, found in enumerate(_in_order(threads, source, entries), 1):
             if isinstance(found, Look):
                 looks.append(found)
-            elif on_bad_image == "fail":
+            elif on_bad_image == "fail" and found.reason != OURS:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise _refused(found)
             else:
@@ -127,6 +133,8 @@ def _in_order(
 def _look(source: Source, entry: Entry) -> Look | RejectedFile:
     try:
         data = source.read(entry.path)
+        if is_marked(data):
+            return RejectedFile(path=entry.path, reason=OURS)
         pixels = decode(data)
         more_pages = has_more_pages(data)
     except UnusableImage as error:
@@ -144,6 +152,7 @@ def _look(source: Source, entry: Entry) -> Look | RejectedFile:
         grey=is_grey(pixels),
         depth16=deep,
         has_more_pages=more_pages,
+        mask_like=looks_like_a_mask(pixels),
     )
 
 
@@ -212,10 +221,12 @@ def _native_size(looks: list[Look]) -> tuple[int, int]:
 
 def _split(looks: list[Look], held_out: float) -> list[NormalImage]:
     """Hold out, in each category, the images with the smallest hashes: fixed, whatever the files' names."""
+    by_category: dict[str, set[str]] = {}
+    for look in looks:
+        by_category.setdefault(look.category, set()).add(look.sha256)
     held: set[str] = set()
-    for category in {look.category for look in looks}:
-        hashes = sorted({look.sha256 for look in looks if look.category == category})
-        held.update(hashes[: int(held_out * len(hashes))])
+    for hashes in by_category.values():
+        held |= held_out_hashes(hashes, held_out)
 
     def side(look: Look) -> Literal["train", "held-out"]:
         return "held-out" if look.sha256 in held else "train"

@@ -10,5 +10,5 @@ def texture_source(collection: str) -> Source:
     return (
         BuiltinSource(kind="builtin")
         if collection == "builtin"
-        else FolderSource(kind="folder", path=collection)
+        else FolderSource(kind="folder", path=collection, pattern="**/*")
     )

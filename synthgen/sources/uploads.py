@@ -17,6 +17,11 @@ class UploadSource(Source):
     held_out: float = 0.0
     _images: dict[str, bytes] = PrivateAttr(default_factory=dict)
 
+    @property
+    def chosen_by_hand(self) -> bool:
+        """True: each was sent as a good product."""
+        return True
+
     @classmethod
     def of(cls, images: Sequence[bytes], category: str) -> "UploadSource":
         """The source of some encoded images."""

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -69,7 +70,7 @@ class VisaSource(LabelledSource):
                 )
             image = TestImage(row["image"], row["label"], row["label"] == "anomaly", row["mask"] or None)
             tests.setdefault(row["object"], []).append(image)
-        return tests
+        return {category: _paired(images) for category, images in tests.items()}
 
     def _rows(self, *columns: str) -> list[dict[str, str]]:
         """The rows of the split file. Raises InputError where it cannot be read, or lacks a column."""
@@ -84,3 +85,10 @@ class VisaSource(LabelledSource):
             if missing := set(columns) - row.keys():
                 raise InputError(f"{SPLIT_FILE} in {self.path} has no column {', '.join(sorted(missing))}")
         return rows
+
+
+def _paired(images: list[TestImage]) -> list[TestImage]:
+    """The images of a category; where it has no masks at all, those of defects are not paired."""
+    if any(image.mask for image in images):
+        return images
+    return [replace(image, paired=not image.anomalous) for image in images]

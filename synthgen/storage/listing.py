@@ -32,6 +32,8 @@ class Stray(NamedTuple):
 class Listing:
     """What lies below a folder, without hidden entries; paths are sorted, and relative to the root."""
 
+    files: list[str]
+    """All that can be read, whatever it is."""
     images: list[str]
     other_formats: list[str]
     """Pictures of formats that are not read."""

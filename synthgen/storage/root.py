@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import IO, cast
@@ -41,6 +42,22 @@ class Root:
         """The last part of the path as a category's name: letters, digits, "_" and "-"."""
         name = normpath(self._path or "/").rpartition("/")[2]
         return re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "images"
+
+    def part(self, level: int) -> str:
+        """The name of the folder itself (1), of that around it (2), and so on; empty where there is none."""
+        parts = normpath(self._path or "/").split("/")
+        return parts[-level] if level <= len(parts) else ""
+
+    def above(self, level: int) -> "Root | None":
+        """The folder so many levels above; None where there is none."""
+        parent = normpath(self._path or "/")
+        for _ in range(level):
+            parent = parent.rpartition("/")[0]
+        if not parent:
+            return None
+        above = copy(self)
+        above._path = parent
+        return above
 
     def is_folder(self, path: str = "") -> bool:
         """Whether there is a folder at ``path``."""
@@ -100,7 +117,7 @@ class Root:
         with self._explained():
             paths = sorted(walk.files(folder))
         others = [path for path in paths if PurePosixPath(path).suffix.lower() in OTHER_FORMATS]
-        return Listing([path for path in paths if is_image(path)], others, sorted(walk.strays))
+        return Listing(paths, [path for path in paths if is_image(path)], others, sorted(walk.strays))
 
     def glob(self, pattern: str) -> list[str]:
         """The paths that match a glob below the root, sorted."""

@@ -193,7 +193,7 @@ def image_of_no_defect_type(nut: Path) -> None:
         (other_size, r"0_mask.png is 40 x 40 pixels, its image test/crack/0.png 32 x 32; one size"),
         (empty_mask, r"0_mask.png is empty, and its image test/crack/0.png is anomalous"),
         (mask_of_a_normal_image, r"1_mask.png marks pixels, and its image test/good/1.png is normal"),
-        (jpeg_mask, r"0_mask.png is a JPEG, which blurs a mask"),
+        (jpeg_mask, r"0_mask.png: a mask is expected and the file is a JPEG, which blurs a mask"),
         (broken_image, r"^test/good/1.png: the file starts with 'broken'"),
         (
             image_of_no_defect_type,

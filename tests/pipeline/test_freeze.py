@@ -160,11 +160,13 @@ def test_the_users_own_foreground_masks_bound_the_defects(tmp_path: Path) -> Non
 @pytest.mark.parametrize("problem", ["missing", "size", "damaged"])
 def test_a_foreground_mask_that_does_not_fit_is_named(tmp_path: Path, problem: str) -> None:
     write_images(tmp_path / "good", 2, (64, 64, 3))
-    write_images(tmp_path / "masks", 2, (64, 64))
+    (tmp_path / "masks").mkdir()
+    for name in ("00", "01"):
+        cv2.imwrite(str(tmp_path / f"masks/{name}.png"), np.full((64, 64), 255, np.uint8))
     if problem == "missing":
         (tmp_path / "masks/01.png").unlink()
     elif problem == "size":
-        cv2.imwrite(str(tmp_path / "masks/01.png"), np.zeros((64, 32), np.uint8))
+        cv2.imwrite(str(tmp_path / "masks/01.png"), np.full((64, 32), 255, np.uint8))
     else:
         (tmp_path / "masks/01.png").write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match=r"01\.png"):

@@ -28,7 +28,18 @@ def tars(folder: Path) -> str:
 
 
 def pictures(folder: Path) -> str:
-    return build(folder, "b.png", "a/c.png", "test/d.png", "notes.txt")
+    return build(folder, "b.png", "a/c.png", "notes.txt")
+
+
+def good_beside_others(folder: Path) -> str:
+    return build(
+        folder,
+        *(f"OK/{n}.png" for n in range(5)),
+        "NG/dent/7.png",
+        "NG/b.png",
+        "Mask/7_mask.png",
+        "Mask/b.png",
+    )
 
 
 class Known(NamedTuple):
@@ -50,25 +61,25 @@ TESTS_OF_CABLE_AND_BOTTLE: dict[str, list[tuple[str, str, bool, str | None]]] = 
     ]
     for category in ("bottle", "cable")
 }
-ALIKE = ["mvtec", "mpdd"]
+ALIKE = ["mvtec", "mpdd", "folders"]
 PHOTOGRAPHS = ("brick", "grass", "gravel")
 KNOWN = {
     "visa": Known(
         visa,
         [f"candle/Data/Images/Normal/000{n}.JPG" for n in (0, 1)] + ["pcb1/Data/Images/Normal/0002.JPG"],
-        ["visa"],
+        ["visa", "folders"],
         {
             "candle": [
                 ("candle/Data/Images/Anomaly/000.JPG", "anomaly", True, "candle/Data/Masks/Anomaly/000.png"),
                 ("candle/Data/Images/Normal/0003.JPG", "normal", False, None),
             ]
         },
-        ["visa"],
+        ["visa", "folders"],
     ),
     "btad": Known(
         btad,
         ["01/train/ok/0.png", "01/train/ok/1.png"],
-        ["btad"],
+        ["btad", "folders"],
         {
             "01": [
                 ("01/test/ko/3.png", "ko", True, "01/ground_truth/ko/3.bmp"),
@@ -80,7 +91,20 @@ KNOWN = {
     "mvtec": Known(mvtec, CABLE_AND_BOTTLE, ALIKE, TESTS_OF_CABLE_AND_BOTTLE, ALIKE),
     "mpdd": Known(mvtec, CABLE_AND_BOTTLE, ALIKE, TESTS_OF_CABLE_AND_BOTTLE, ALIKE),
     "webdataset": Known(tars, ["000000.tar/0_0.png", "000001.tar/1_0.png"], ["webdataset"]),
-    "folder": Known(pictures, ["a/c.png", "b.png", "test/d.png"], [], has_tests_at=ALIKE),
+    "folders": Known(
+        good_beside_others,
+        [f"OK/{n}.png" for n in range(5)],
+        ["folders"],
+        {
+            "set": [
+                ("NG/b.png", "NG", True, "Mask/b.png"),
+                ("NG/dent/7.png", "NG/dent", True, "Mask/7_mask.png"),
+                ("OK/2.png", "good", False, None),
+            ]
+        },
+        ["folders"],
+    ),
+    "folder": Known(pictures, ["a/c.png", "b.png"], []),
     "builtin": Known(None, [f"{name}/{n}.pgm" for name in PHOTOGRAPHS for n in range(4)], []),
 }
 
@@ -127,7 +151,7 @@ def test_labelled_test_images(kind: str, source: Source, root: str | None) -> No
     found = {category: list(source.tests(category)) for category in source.test_categories()}
     assert found == {name: [TestImage(*each) for each in tests] for name, tests in expected.items()}
     assert list(found) == sorted(found)
-    normals = {entry.path for entry in source.entries()}
+    normals = {entry.path for entry in source.fit_entries()}
     for image in (image for images in found.values() for image in images):
         assert image.path not in normals
         assert source.read(image.path)
@@ -172,4 +196,5 @@ def test_test_images_alone_can_be_evaluated(tmp_path: Path, normal: str) -> None
     root = build(tmp_path / "set", f"nut/test/{normal}/0.png", "nut/test/crack/1.png")
     assert open_dataset(root).layout == {"good": "mvtec", "ok": "btad"}[normal]
     assert open_dataset(build(tmp_path / "bad", "nut/test/crack/1.png")).layout == "mvtec"
-    assert source_for(root).kind == "folder"
+    with pytest.raises(InputError, match="may hold more than good products: test images by their names"):
+        source_for(root).entries()

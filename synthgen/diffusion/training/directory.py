@@ -18,6 +18,7 @@ from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.diffusion.training.trainer import Trainer, Update
 from synthgen.errors import InputError, RunError
 from synthgen.images import png
+from synthgen.images.own import marked
 from synthgen.images.pixels import Pixels
 from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
 
@@ -127,7 +128,7 @@ class TrainingDirectory:
     def show(self, updates: int, picture: Pixels) -> None:
         """Write a picture of how far the training has come, (H, W, C) uint8."""
         with _replacing(self.path / f"samples-{updates:07d}.png") as file:
-            file.write(png.encode(picture))
+            file.write(marked(png.encode(picture)))
 
     def is_finished(self, updates: int) -> bool:
         """Whether the model beside the folder is that of the given number of updates."""

@@ -9,6 +9,7 @@ from synthgen.diffusion.training.settings import TrainingSettings
 from synthgen.errors import InputError, require_package
 from synthgen.runtime.devices import require_device
 from synthgen.runtime.progress import Stages, silent
+from synthgen.sources.base import Source
 from synthgen.sources.named import named_source
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ Observer = Callable[[Training, int, "Update | None"], None]
 
 
 def train_diffusion(
-    source: str | Path,
+    source: str | Path | Source,
     out: str | Path,
     settings: TrainingSettings | None = None,
     *,
@@ -58,7 +59,7 @@ def train_diffusion(
 ) -> Training:
     """Train a diffusion model, or go on with a training where it was stopped, and write the model to ``out``.
 
-    ``source`` is a folder or URL of normal images, or ``builtin``; the held-out ones stay unseen.
+    ``source`` is a folder or URL of normal images, ``builtin``, or a source; held-out images stay unseen.
     ``init_from`` is a diffusers model to begin with, in place of random weights. ``observer`` is called by
     the main process alone. Raises InputError for what cannot be used, RunError where the training fails;
     after Ctrl-C the state is saved, and KeyboardInterrupt is raised.
@@ -79,7 +80,8 @@ def train_diffusion(
     accelerator = _accelerator(settings, device)
     is_main = accelerator.is_main_process
     with (progress if is_main else silent)("reading", "images") as report:
-        images = read_images(named_source(str(source), categories), settings, report)
+        found = source if isinstance(source, Source) else named_source(str(source), categories)
+        images = read_images(found, settings, report)
     trainer = Trainer(images, settings, accelerator, first_weights)
     training = Training(
         len(images.sha256s), images.rejected, images.notes, steps, trainer.keeps_classes, is_main

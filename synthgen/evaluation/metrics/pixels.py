@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from synthgen.errors import InputError
 from synthgen.evaluation.metrics.ranking import Ranking, Scores
-
-Mask = npt.NDArray[np.bool_]
+from synthgen.images.pixels import Mask
 
 
 class LabelledMaps:

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.errors import InputError
-from synthgen.evaluation.metrics.pixels import LabelledMaps, Mask
+from synthgen.evaluation.metrics.pixels import LabelledMaps
 from synthgen.evaluation.metrics.ranking import Ranking, Scores
+from synthgen.images.pixels import Mask
 
 AUPIMO_BOUNDS = (1e-5, 1e-4)
 """The paper's bounds of the false-positive rate on normal images."""

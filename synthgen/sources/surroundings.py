@@ -1,0 +1,38 @@
+"""What the folder's own name, and the folders around it, say of the pictures in it."""
+
+from synthgen.errors import InputError
+from synthgen.sources.habits import Role, folder_role, is_wholly
+from synthgen.storage.root import Root
+
+LEVELS = 3
+"""How far up is looked."""
+
+
+def require_good_surroundings(root: Root, has_good_folders: bool = False) -> None:
+    """Raise InputError where a folder is called tests, masks or defects, or lies in that part of a data set.
+
+    A folder further up counts only where good products or training images lie beside it: anybody may keep
+    pictures somewhere below a folder called test. The good products among test images may be taken, where the
+    folder is called so or ``has_good_folders``.
+    """
+    names_good = has_good_folders or folder_role(root.part(1)) is Role.NORMAL
+    wrong = (Role.MASK, Role.DEFECT) if names_good else (Role.MASK, Role.DEFECT, Role.TEST)
+    for level in range(1, LEVELS + 1):
+        name, above = root.part(level), root.above(level)
+        if above is None:
+            return
+        if is_wholly(name, *wrong) and (level == 1 or _is_data_set(above)):
+            where = "is called" if level == 1 else "lies in a folder called"
+            raise InputError(
+                f"{root.url} {where} {name}, a name for {folder_role(name).value}, and good products are "
+                "expected; give another folder, or say which pictures are good by --normal '**/*' (in a "
+                'recipe: kind: folder, pattern: "**/*")'
+            )
+
+
+def _is_data_set(root: Root) -> bool:
+    """Whether a folder has one of good products or of training images."""
+    try:
+        return any(folder_role(name) in (Role.NORMAL, Role.TRAIN) for name in root.folders())
+    except InputError:  # it need not be readable
+        return False
