@@ -132,8 +132,9 @@ def normal_pictures(
     if isinstance(source, str) and source != "builtin" and Root(source).is_file(PLAN_NAME):
         return ShardDataset(source, moved_to).all_normals(categories)
     if moved_to is not None:
+        place = source if isinstance(source, str) else source.location
         raise InputError(
-            f"source {moved_to}: is for the normal images of shards, and {source} is no directory of shards; "
+            f"source {moved_to}: is for the normal images of shards, and {place} is no directory of shards; "
             "leave it out"
         )
     return pictures_of(named_source(source, categories) if isinstance(source, str) else source)

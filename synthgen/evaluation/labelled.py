@@ -23,6 +23,7 @@ def open_dataset(
     InputError where nothing is there, or nothing with labels.
     """
     if isinstance(dataset, LabelledSource):
+        _refuse_moved(source, dataset.path, dataset.kind)
         return SourceDataset(dataset)
     url = dataset
     layouts = [*LABELLED, SHARDS]
@@ -41,12 +42,16 @@ def open_dataset(
         )
     if layout == SHARDS:
         return ShardDataset(url, source)
+    _refuse_moved(source, url, layout)
+    return SourceDataset(LABELLED[layout].model_validate({"path": url}))
+
+
+def _refuse_moved(source: str | None, url: str, layout: str) -> None:
     if source is not None:
         raise InputError(
             f"source {source}: is for the normal images of shards, and {url} is a data set ({layout}); "
             "leave it out"
         )
-    return SourceDataset(LABELLED[layout].model_validate({"path": url}))
 
 
 def _recognised(root: Root) -> str | None:

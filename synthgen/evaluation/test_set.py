@@ -113,7 +113,7 @@ class TestSet:
         if mask.shape != pixels.shape[:2]:
             raise InputError(
                 f"{image.mask} is {_size(mask)} pixels, its image {image.path} {_size(pixels)}; one size is "
-                f"expected{turned_apart(data, self._bytes(image.mask))}"
+                f"expected{turned_apart(data, mask_data)}"
             )
         if mask.any() != image.anomalous:
             found, label = ("marks pixels", "normal") if mask.any() else ("is empty", "anomalous")

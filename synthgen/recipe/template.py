@@ -63,7 +63,7 @@ seed: 0
 count: 1000
 
 {_says("source")}
-{_each_says(type(source), *(name for name in own if name != "kind"), "held_out")}
+{_each_says(type(source), *(name for name in type(source).model_fields if name != "kind"))}
 source: {inline(own | {"held_out": source.held_out})}
 
 {_says("size")}

@@ -72,7 +72,7 @@ def test_a_mask_that_fits_the_upright_image_fits(tmp_path: Path, orientation: in
     upright = (30, 40) if sideways else (40, 30)
     (tmp_path / "mask.png").write_bytes(encoded(size=upright))
     tests = TestSet("nut", (), lambda path: (tmp_path / path).read_bytes())
-    _, mask = tests.truth(TestImage("turned.jpg", "crack", True, "mask.png"), 32)
+    mask = tests.truth(TestImage("turned.jpg", "crack", True, "mask.png"), 32).mask
     (tmp_path / "upright.png").write_bytes(encoded(size=upright))
-    _, expected = tests.truth(TestImage("upright.png", "crack", True, "mask.png"), 32)
+    expected = tests.truth(TestImage("upright.png", "crack", True, "mask.png"), 32).mask
     np.testing.assert_array_equal(mask, expected)

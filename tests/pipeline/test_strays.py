@@ -83,6 +83,19 @@ def test_strays_among_categories_and_in_them(tmp_path: Path) -> None:
     assert plan.notes == [f"1 file of another format was passed over: 1 .gif; {READ}"]
 
 
+def test_strays_beside_good_products_and_defects(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", 3)
+    write_images(tmp_path / "crack", 1)
+    (tmp_path / "good" / "x.jp2").touch()
+    dangling(tmp_path / "good")
+    locked(tmp_path)
+    with modes_obeyed():
+        plan = freeze(small_recipe(source={"kind": "folders", "path": str(tmp_path)}))
+    assert [image.path for image in plan.images] == [f"good/0{number}.png" for number in range(3)]
+    assert [file.path for file in plan.rejected] == ["good/gone.png", "lost+found"]
+    assert plan.notes == [f"1 file of another format was passed over: 1 .jp2; {READ}"]
+
+
 def test_strays_among_textures(tmp_path: Path) -> None:
     write_images(tmp_path / "textures", 2)
     dangling(tmp_path / "textures")
@@ -169,7 +182,7 @@ def test_init_tells_and_writes_what_it_passed_over(tmp_path: Path) -> None:
     notes = many_formats(tmp_path / "good")
     loop(tmp_path / "good")
     told: list[str] = []
-    write_recipe(str(tmp_path / "good"), tmp_path / "r.yaml", told.append)
+    write_recipe(str(tmp_path / "good"), tmp_path / "r.yaml", note=told.append)
     assert told == [*notes, "loop is a symbolic link to a folder around it"]
     text = " ".join((tmp_path / "r.yaml").read_text().replace("\n#", "").split())
     assert all(note in text for note in told)

@@ -56,7 +56,7 @@ METHODS = (
     "cutpaste, scar, smoothblend, perlin-texture, perlin-self-shuffle, nsa, cutout, sdas, sdas-image, "
     "sdas-local"
 )
-KINDS = "visa, btad, mvtec, mpdd, webdataset, folder, builtin"
+KINDS = "visa, btad, mvtec, mpdd, webdataset, folders, folder, builtin"
 FIELDS = ", ".join(Recipe.model_fields)
 
 ONE_SLIP = [

@@ -45,7 +45,7 @@ def test_the_recipe_says_what_is_in_the_folder(tmp_path: Path) -> None:
         "kind": "folder",
         "held_out": 0.2,
         "path": str(folder),
-        "pattern": "**/*",
+        "pattern": None,
     }
     assert load_recipe(out) == recipe
 

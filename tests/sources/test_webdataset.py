@@ -212,8 +212,8 @@ def test_packed_tars_are_read_as_unpacked_ones(tmp_path: Path, suffix: str) -> N
 
 def test_packed_tars_beside_pictures_or_tars_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "download.tar.gz").write_bytes(tar(shard(0), "w:gz"))
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / "1.png").write_bytes(b"1")
+    (tmp_path / "monday").mkdir()
+    (tmp_path / "monday" / "1.png").write_bytes(b"1")
     assert source_for(str(tmp_path)).kind == "folder"
     (tmp_path / "0.tar").write_bytes(tar(shard(1)))
     assert contents(WebDatasetSource(path=str(tmp_path))) == {"0.tar/1_0.png": b"normal 1"}
