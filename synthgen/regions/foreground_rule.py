@@ -140,6 +140,6 @@ def _pieces(mask: Pixels, how: Segmentation) -> Pixels:
     is_filled = is_hole & is_kept & (areas <= how.fill * piece_areas[piece])
     cleaned = mask.copy()
     for chosen, level in ((~is_hole & ~is_kept, 0), (is_filled, 255)):
-        for index in np.flatnonzero(chosen):
+        for index in np.flatnonzero(chosen).tolist():
             cv2.drawContours(cleaned, [outlines[index]], 0, level, cv2.FILLED)
     return np.asarray(cleaned)
