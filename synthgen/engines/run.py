@@ -33,6 +33,15 @@ class Run:
     shards: Sequence[int]
     """The shards that this run is to make, finished ones included."""
     marks: dict[int, Mark] = field(default_factory=dict)
+    _asked: int = field(default=0, init=False)
+    """Samples of the marks that were to be anomalous."""
+    _rejected: int = field(default=0, init=False)
+
+    def add(self, mark: Mark) -> None:
+        """Take the mark of a finished shard."""
+        self.marks[mark.first_index // self.plan.recipe.output.shard_size] = mark
+        self._asked += mark.statistics.samples - mark.statistics.outcomes.get("normal", 0)
+        self._rejected += mark.statistics.outcomes.get("rejected", 0)
 
     @property
     def missing(self) -> list[int]:
@@ -56,7 +65,8 @@ class Run:
             try:
                 for news in progress:
                     if news.finished:
-                        self._add(news.finished)
+                        self.add(news.finished)
+                        self._check_rejected(5 * MAX_REJECTED_SHARE, at_least=ENOUGH_TO_GIVE_UP)
                     yield news
             finally:
                 progress.close()  # type: ignore[attr-defined]
@@ -65,16 +75,11 @@ class Run:
             with explained(self.directory.url):
                 _finish(self)
 
-    def _add(self, mark: Mark) -> None:
-        self.marks[mark.first_index // self.plan.recipe.output.shard_size] = mark
-        self._check_rejected(5 * MAX_REJECTED_SHARE, at_least=ENOUGH_TO_GIVE_UP)
-
     def _check_rejected(self, most: float, at_least: int) -> None:
-        statistics = merge(mark.statistics for mark in self.marks.values())
-        rejected = statistics.outcomes.get("rejected", 0)
-        asked = statistics.samples - statistics.outcomes.get("normal", 0)
+        asked, rejected = self._asked, self._rejected
         if asked < at_least or rejected <= most * asked:
             return
+        statistics = merge(mark.statistics for mark in self.marks.values())
         method, reasons = max(statistics.rejected.items(), key=lambda item: sum(item[1].values()))
         reason = max(reasons, key=lambda each: reasons[each])
         used = next(each for each in self.plan.recipe.synthesizers if each.method == method)
@@ -112,7 +117,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
     for shard in everything:
         mark = _finished(plan, root, shard) if mark_name(shard) in names else None
         if mark:
-            run.marks[shard] = mark
+            run.add(mark)
     return run
 
 

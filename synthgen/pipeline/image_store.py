@@ -58,6 +58,7 @@ class PlanLibrary:
         self._textures = {
             file.sha256: (collection, file) for collection, files in plan.textures.items() for file in files
         }
+        self._collections = {name: [file.sha256 for file in files] for name, files in plan.textures.items()}
         self._texture_sources: dict[str, Source] = {}
         self._banks: dict[str, Bank] = {}
         self._scenes: BoundedCache[Scene] = BoundedCache(cache_bytes, _scene_bytes)
@@ -79,7 +80,7 @@ class PlanLibrary:
 
     def textures(self, collection: str) -> Sequence[str]:
         """The pinned pictures of a texture collection, in plan order."""
-        return [file.sha256 for file in self._plan.textures[collection]]
+        return self._collections[collection]
 
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         """A texture resized to ``shape`` (H, W, C)."""
