@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
+from synthgen.runtime.processes import give_sockets_room
 
 
 class AnomalyDataset(Dataset[dict[str, Any]]):
@@ -18,6 +19,7 @@ class AnomalyDataset(Dataset[dict[str, Any]]):
     """
 
     def __init__(self, plan: Plan) -> None:
+        give_sockets_room()  # through which workers hand over tensors
         self.plan = plan
         self._pipeline: Pipeline | None = None
 

@@ -233,7 +233,7 @@ def fit(run: Run, *more: object, method: str = "brightness", source: str = "part
             ["--out", "pictures"],
             "pictures: holds below, which is no part of a detector; choose another --out",
         ),
-        (["--out", "parts/nut/test/good/0.png"], "0.png: is a file; a detector is written to a directory"),
+        (["--out", "parts/nut/test/good/0.png"], "0.png: is a file; the output must be a directory"),
         (["--out", "s3://bucket/model"], "s3://bucket/model: is a URL"),
         (["--out", ""], "expected a path or URL"),
     ],

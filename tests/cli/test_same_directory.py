@@ -15,7 +15,7 @@ SMALL = ["--weights", "random", "--set", "image_size=32", "--set", "channels=20"
 
 
 def test_of_two_equal_runs_one_refuses_and_the_other_completes(here: Path, run: Run) -> None:
-    (here / "r.yaml").write_text(RECIPE.replace("count: 6", "count: 120"))
+    (here / "r.yaml").write_text(RECIPE.replace("count: 6", "count: 30"))
     command = [*COMMAND, "generate", "r.yaml", "--workers", "1", "--out", "out"]
     both = [
         subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -67,9 +67,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_file_that_was_just_removed_is_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_removed_lock_file_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from synthgen.storage import lock
 
     opened = lock._opened
