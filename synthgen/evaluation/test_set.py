@@ -35,7 +35,8 @@ class Pictures:
 
     paths: tuple[str, ...]
     read: Callable[[str], bytes]
-    decode: Callable[[bytes], Decoded] = decode
+    prepared: Callable[[str, bytes], Decoded] = lambda _, data: decode(data)
+    """What is fitted on of the picture at a path, given its bytes."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class NormalPictures:
         for number, path in enumerate(pictures.paths, 1):
             try:
                 data = pictures.read(path)
-                self._cache.get(path, lambda data=data: self._prepared(data))  # type: ignore[misc]
+                self._cache.get(path, lambda path=path, data=data: self._prepared(path, data))  # type: ignore[misc]
             except (UnusableImage, OSError) as error:
                 self.rejected.append(RejectedFile(path=path, reason=str(error)))
             else:
@@ -150,10 +151,10 @@ class NormalPictures:
             yield to_tensor([self._image(path) for path in self.paths[first : first + size]])
 
     def _image(self, path: str) -> Pixels:
-        return self._cache.get(path, lambda: self._prepared(self._pictures.read(path)))
+        return self._cache.get(path, lambda: self._prepared(path, self._pictures.read(path)))
 
-    def _prepared(self, data: bytes) -> Pixels:
-        return square(self._pictures.decode(data), self._side)
+    def _prepared(self, path: str, data: bytes) -> Pixels:
+        return square(self._pictures.prepared(path, data), self._side)
 
 
 def to_tensor(images: Sequence[Pixels]) -> Tensor:

@@ -7,6 +7,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 MAX_BYTES = 256 * 1024 * 1024
-MAX_PIXELS = 64_000_000
+MAX_MEGAPIXELS = 64
+"""What is decoded unless a source says otherwise: small files can claim to be images that fill the memory."""
+MOST_MEGAPIXELS = 1000
+"""What a source may say at most: OpenCV decodes images of up to 2^30 pixels."""
 
 _ORIENTATION_TAG = 0x0112
 _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_EXTRA_SAMPLES = 258, 259, 262, 284, 338
@@ -33,29 +37,34 @@ class UnusableImage(Exception):  # noqa: N818 - it is a finding, which freeze ma
     """An image that cannot be used; the message is the reason, one sentence without the file's name."""
 
 
-def decode(data: bytes) -> Decoded:
+def decode(data: bytes, max_megapixels: int = MAX_MEGAPIXELS) -> Decoded:
     """Decode PNG, JPEG, BMP, TIFF, WebP or PGM/PPM to (H, W, C), C = 1 (grey) or 3 (RGB).
 
     16-bit grey and 16-bit RGB(A) PNG and TIFF stay uint16, everything else becomes uint8. The EXIF
     orientation is applied, alpha is composited over white, and of several frames the first is taken.
-    Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage.
+    Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage,
+    also for more than ``max_megapixels`` million pixels.
     """
     if not data:
         raise UnusableImage("the file is empty; an image is expected")
     if len(data) > MAX_BYTES:
-        raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
+        raise UnusableImage(
+            f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read: save it with compression, "
+            "such as PNG"
+        )
     with _guarded():
         image = _open(data)
-        _guard(image, data)
+        _guard(image, data, max_megapixels)
         pixels = _composite_over_white(_samples(image, data))
         return cast(Decoded, np.ascontiguousarray(_upright(pixels, _orientation(image))))
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Height and width of an encoded image by its header, guarded as in `decode`. Raises UnusableImage."""
+    """Height and width of an encoded image by its header, guarded as in `decode`, for a caller with a bound
+    of its own on the pixels. Raises UnusableImage."""
     with _guarded():
         image = _open(data)
-        _guard(image, data)
+        _guard(image, data, MOST_MEGAPIXELS)
         width, height = image.size
         return height, width
 
@@ -74,8 +83,8 @@ def _guarded() -> Iterator[None]:
             raise
         except Image.DecompressionBombError as error:  # some of Pillow's decoders have its limit as well
             raise UnusableImage(
-                "the image has more pixels than Pillow decodes (PIL.Image.MAX_IMAGE_PIXELS); at most "
-                f"{MAX_PIXELS / 1e6:.0f} megapixels are read"
+                "the image has more pixels than Pillow decodes in this format (PIL.Image.MAX_IMAGE_PIXELS): "
+                "make it smaller, or save it as PNG or TIFF"
             ) from error
         except Exception as error:  # a decoder fed with damaged bytes raises whatever it stumbles over
             raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
@@ -113,14 +122,16 @@ def _open(data: bytes) -> "ImageFile":
     raise UnusableImage(f"the file starts with {start}; a PNG, JPEG, BMP, TIFF or WebP image is expected")
 
 
-def _guard(image: "ImageFile", data: bytes) -> None:
+def _guard(image: "ImageFile", data: bytes, max_megapixels: int) -> None:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
         raise UnusableImage(f"the image is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
-    if width * height > MAX_PIXELS:
-        megapixels = f"{width * height / 1e6:.0f} megapixels"
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels:
+        setting = f", or set source.max_megapixels: {ceil(megapixels)} in the recipe"
         raise UnusableImage(
-            f"the image is {width} x {height} pixels ({megapixels}); at most {MAX_PIXELS / 1e6:.0f} are read"
+            f"the image is {width} x {height} pixels ({megapixels:.0f} megapixels); at most {max_megapixels} "
+            f"are read: make it smaller{setting if megapixels <= MOST_MEGAPIXELS else ''}"
         )
     if image.format == "TIFF" and _tiff_tag(image, _TIFF_COMPRESSION) != (1,):
         _guard_compressed_tiff(image, data)

@@ -13,8 +13,11 @@ from synthgen.images.preparation import Preparation
 def prepare(pixels: Decoded, preparation: Preparation) -> Pixels:
     """Turn a decoded image into a sample's normal image, (H, W, C) uint8 of the preparation's size.
 
+    With ``tile`` it keeps its own size: the tiles of samples are cut out of it.
+
     16-bit values are scaled by the source's own range: round((v - low) / (high - low) * 255), clipped.
-    Raises UnusableImage where the image is smaller than the crop, or is 16-bit and no range is recorded.
+    Raises UnusableImage where the image is smaller than the crop or tile, or is 16-bit and no range is
+    recorded.
     """
     image = _fitted(_eight_bits(pixels, preparation.depth16), preparation)
     if image.shape[2] == preparation.channels:
@@ -29,7 +32,7 @@ def prepare_mask(mask: Decoded, preparation: Preparation) -> Pixels:
     White is what lies above half of the mask's own largest value, so that masks of 0/1, 0/255 and JPEG
     masks are read alike; resized, it is where at least half of a pixel's area was white. The mask must have
     the size of its image.
-    Raises UnusableImage where it is smaller than the crop.
+    Raises UnusableImage where it is smaller than the crop or tile.
     """
     level = mask.max(axis=2, keepdims=True)
     white = np.where(level > level.max() // 2, np.uint8(255), np.uint8(0))
@@ -50,7 +53,7 @@ def _eight_bits(pixels: Decoded, depth16: tuple[int, int] | None) -> Pixels:
 
 
 def _fitted(image: Pixels, preparation: Preparation) -> Pixels:
-    """Resize, or cut the centre out of, an (H, W, C) image."""
+    """Resize, or cut the centre out of, an (H, W, C) image; leave one whole of which tiles are cut."""
     height, width = preparation.size
     if image.shape[:2] == (height, width):
         return image
@@ -59,7 +62,11 @@ def _fitted(image: Pixels, preparation: Preparation) -> Pixels:
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     if top < 0 or left < 0:
         found = f"{image.shape[1]} x {image.shape[0]}"
-        raise UnusableImage(f"the image is {found} pixels, smaller than the crop of {width} x {height}")
+        raise UnusableImage(
+            f"the image is {found} pixels, smaller than the {preparation.resize} of {width} x {height}"
+        )
+    if preparation.resize == "tile":
+        return image
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
 from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.encode import WEBP_SIDE
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
@@ -16,6 +17,7 @@ from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
+from synthgen.regions.large_pictures import smaller_copy
 from synthgen.regions.mask_folder import pair_masks
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
@@ -65,7 +67,7 @@ def find_ground(recipe: Recipe, progress: Progress | None = None) -> Ground:
             "use split: all, or another source.held_out"
         )
     if isinstance(recipe.foreground, MaskFolder):
-        images = _with_masks(recipe.foreground.masks, images, found.looks)
+        images = _with_masks(recipe.foreground.masks, images, found.looks, recipe.source.max_megapixels)
     foreground = {
         category: _decide(recipe, preparation, category, images)
         for category in sorted({image.category for image in images})
@@ -89,12 +91,24 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
         banks={name: pins.bank(name) for name in _names(synthesizer.banks() for synthesizer in each)},
         fingerprint="0" * 64,
     )
+    _require_encodable(plan)
     for synthesizer in each:
         synthesizer.check(plan)
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
 
 
-def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> list[NormalImage]:
+def _require_encodable(plan: Plan) -> None:
+    height, width = plan.preparation.size
+    if plan.recipe.output.image_format == "webp" and max(height, width) > WEBP_SIDE:
+        raise InputError(
+            f"samples of {width} x {height} pixels cannot be written as webp, which holds {WEBP_SIDE} a "
+            "side; set output.image_format: png"
+        )
+
+
+def _with_masks(
+    folder: str, images: list[NormalImage], looks: list[Look], max_megapixels: int
+) -> list[NormalImage]:
     """Pin the user's own foreground masks. Raises InputError where one is missing or does not fit."""
     root = Root(folder)
     with _about("foreground"):
@@ -105,7 +119,7 @@ def _with_masks(folder: str, images: list[NormalImage], looks: list[Look]) -> li
         path = paths[image.path]
         try:
             data = root.read(path)
-            height, width = decode(data).shape[:2]
+            height, width = decode(data, max_megapixels).shape[:2]
         except (UnusableImage, OSError) as error:
             raise InputError(f"foreground: the mask {path} cannot be used: {error}") from error
         if (height, width) != (look.height, look.width):
@@ -130,7 +144,8 @@ def _decide(
 
 def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalImage]) -> Iterator[Pixels]:
     for image in images:
-        yield prepare(decode(recipe.source.read(image.path)), preparation)
+        pixels = prepare(decode(recipe.source.read(image.path), recipe.source.max_megapixels), preparation)
+        yield smaller_copy(pixels) if preparation.resize == "tile" else pixels
 
 
 @dataclass(frozen=True, slots=True)

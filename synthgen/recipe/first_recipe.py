@@ -121,7 +121,7 @@ def _prepared(source: Source, entry: Entry, look: Look, preparation: Preparation
 
 def _decoded(source: Source, entry: Entry, look: Look) -> Decoded | None:
     try:
-        return decode(source.read(entry.path))
+        return decode(source.read(entry.path), source.max_megapixels)
     except (OSError, UnusableImage) as error:
         look.unusable[entry.path] = str(error)
         return None

@@ -41,7 +41,7 @@ def recipe_text(
 ) -> str:
     """The recipe as YAML with comments; ``rules`` are what the foreground was found to be, by category."""
     kinds: set[ProductType] = {rule.product_type for rule in rules.values()}
-    own = source.model_dump(mode="json", exclude_none=True, exclude={"held_out"})
+    own = source.model_dump(mode="json", exclude_none=True, exclude={"held_out", "max_megapixels"})
     return f"""\
 # A recipe for synthgen: which normal images, which defects, how many samples.
 {_seen(look)}
@@ -56,15 +56,15 @@ seed: 0
 count: 1000
 
 {_says("source")}
-{_each_says(type(source), *(name for name in own if name != "kind"), "held_out")}
-source: {inline(own | {"held_out": source.held_out})}
+{_each_says(type(source), *(name for name in own if name != "kind"), "held_out", "max_megapixels")}
+source: {inline(own | {"held_out": source.held_out, "max_megapixels": source.max_megapixels})}
 
 {_says("size")}
 {_size(look, size)}
 {_says("resize")}
 resize: whole
 # resize: crop
-
+{_tile(size)}
 {_says("on_bad_image")}
 on_bad_image: skip
 # on_bad_image: fail
@@ -153,6 +153,10 @@ def _size(look: Look, size: Size | Literal["native"]) -> str:
         return "size: native\n# size: [256, 256]"
     other = "\n# size: native" if len(look.sizes) == 1 else ""
     return f"size: {inline(list(size))}{other}"
+
+
+def _tile(size: Size | Literal["native"]) -> str:
+    return "" if size == "native" else "# resize: tile\n"
 
 
 def _found(rules: dict[str, ForegroundRule]) -> str:

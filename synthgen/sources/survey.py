@@ -102,7 +102,7 @@ def _in_order(
 def _look(source: Source, entry: Entry) -> Look | RejectedFile:
     try:
         data = source.read(entry.path)
-        pixels = decode(data)
+        pixels = decode(data, source.max_megapixels)
     except UnusableImage as error:
         return RejectedFile(path=entry.path, reason=str(error))
     except OSError as error:
@@ -125,12 +125,12 @@ def _leave_out(
 
 def _too_small(looks: list[Look], size: Size, resize: Resize) -> dict[str, str]:
     """The images that are smaller than the part to be cut out of them."""
-    if resize != "crop" or size == "native":
+    if resize == "whole" or size == "native":
         return {}
     height, width = size
     return {
         look.path: f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be "
-        "cropped; use resize: whole or a smaller size"
+        f"{'cropped' if resize == 'crop' else 'cut out'}; use resize: whole or a smaller size"
         for look in looks
         if look.height < height or look.width < width
     }
