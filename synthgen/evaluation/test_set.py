@@ -17,7 +17,7 @@ from synthgen.evaluation.metrics.pixels import Mask
 from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import Preparation
-from synthgen.images.prepare import prepare, prepare_mask
+from synthgen.images.prepare import half_covered, prepare
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import TestImage
@@ -172,8 +172,7 @@ def resized_mask(mask: Mask, side: int) -> Mask:
 
     A mask so small that this would leave nothing keeps the pixels with the largest share instead.
     """
-    white = mask.astype(np.uint8)[..., None] * np.uint8(255)
-    half = prepare_mask(white, Preparation(size=(side, side), resize="whole", channels=1)) > 0
+    half = half_covered(mask, side)
     if half.any() or not mask.any():
         return half
     # In float: a share below 1 / 255 is one, too.

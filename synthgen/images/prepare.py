@@ -4,6 +4,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from synthgen.images.decode import UnusableImage
 from synthgen.images.pixels import Decoded, Pixels
@@ -38,6 +39,14 @@ def prepare_mask(mask: Decoded, preparation: Preparation) -> Pixels:
     white = np.where(level > level.max() // 2, np.uint8(255), np.uint8(0))
     fitted = _fitted(white, preparation)[..., 0]
     return np.where(fitted >= 128, np.uint8(255), np.uint8(0))
+
+
+def half_covered(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
+    """A mask (H, W) at (side, side): true where at least half of a pixel's area is."""
+    white = mask.astype(np.uint8)[..., None] * np.uint8(255)
+    return np.asarray(
+        _fitted(white, Preparation(size=(side, side), resize="whole", channels=1))[..., 0] >= 128
+    )
 
 
 def _eight_bits(pixels: Decoded, depth16: tuple[int, int] | None) -> Pixels:
