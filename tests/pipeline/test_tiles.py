@@ -15,6 +15,7 @@ from synthgen.engines.run import open_run
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Tile
 from synthgen.pipeline.file_index import FileIndex
+from synthgen.pipeline.image_store import PlanLibrary
 from synthgen.pipeline.paired_normals import normal_images
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.pipeline.replay import render_again
@@ -267,3 +268,15 @@ def test_grey_pictures_of_16_bits_are_cut_after_scaling(tmp_path: Path) -> None:
     expected = np.rint((values.astype(float) - low) / (high - low) * 255).clip(0, 255)
     for sample in Pipeline(plan).samples(range(8)):
         assert np.abs(sample.normal[..., 0] - part(expected, place(sample))).max() <= 0.5  # type: ignore[arg-type]
+
+
+def test_the_order_in_which_pictures_are_asked_for_changes_no_place(plan: Plan) -> None:
+    library = PlanLibrary(plan)
+    digests = [image.sha256 for image in plan.images]
+    places = [{each: library.of_sample(5).scene(each).tile for each in digests}]
+    for order in (digests, digests[::-1]):
+        sample = library.of_sample(5)
+        places.append({each: sample.scene(each).tile for each in order})
+        assert all(sample.scene(each).library is sample for each in order)
+    assert places[0] == places[1] == places[2]
+    assert len({str(tile) for tile in places[0].values()}) == len(digests)
