@@ -1,17 +1,20 @@
 """A sample and its facts: what stands in a shard beside the pixels, with a fixed and typed schema."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from synthgen.config.model import FrozenModel
 from synthgen.images.pixels import Pixels
+from synthgen.images.preparation import Tile
 from synthgen.scene import Scene
 
 FORMAT_VERSION = 1
 
 
 class Facts(FrozenModel):
-    """The record of one sample (`KEY.json`): every field always present, never null, one JSON type each.
+    """The record of one sample (`KEY.json`): each field but ``tile`` is in all, never null, of one type.
 
     Lengths are pixels of the written image, boxes ``[left, top, right, bottom]`` with the last two excluded.
     ``params`` is one JSON string with all that a replay needs: how the normal image was prepared, the
@@ -36,6 +39,9 @@ class Facts(FrozenModel):
     """Path of the normal image, relative to the source's root."""
     source_sha256: str
     """sha256 of the normal image's file."""
+    tile: Annotated[Tile | None, Field(exclude_if=lambda tile: tile is None)] = None
+    """Top and left, in the normal image as decoded, of the pixels that the sample shows; only there with
+    ``resize: tile``."""
     height: int
     """Rows of the image, pixels."""
     width: int

@@ -10,6 +10,7 @@ import numpy as np
 
 from synthgen.images.pixels import Pixels
 from synthgen.images.png import BandedPng
+from synthgen.images.preparation import Tile
 
 ProductType = Literal["texture", "object"]
 
@@ -111,6 +112,9 @@ class Scene:
     image: Pixels
     foreground: Pixels
     library: Library = field(repr=False)
+    tile: Tile | None = None
+    """Where the image lies in its source picture, with ``resize: tile``; the place of another image's tile
+    is drawn when its scene is asked for."""
 
     @property
     def scale(self) -> float:

@@ -12,6 +12,7 @@ from synthgen.config.model import FrozenModel
 from synthgen.detectors.common.anomaly_maps import mean_of_highest
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.checks import require_images, require_scores, require_state
+from synthgen.detectors.image_size import IMAGE_SIZE
 from synthgen.errors import InputError, RunError
 from synthgen.runtime.progress import Progress
 
@@ -34,7 +35,7 @@ class DetectorSettings(FrozenModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    image_size: Annotated[int, Field(ge=32, le=2048)] = 256
+    image_size: Annotated[int, Field(ge=32, le=2048)] = IMAGE_SIZE
     """Side of the square images, pixels."""
     smoothing: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Standard deviation of the Gaussian that smooths the anomaly map, pixels."""

@@ -1,7 +1,7 @@
 """Our own shards as a test set: what was made of held-out images, for detectors fitted on the others."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -10,9 +10,10 @@ from synthgen.config.validation import first_fault
 from synthgen.errors import InputError, RunError
 from synthgen.evaluation.test_set import LabelledDataset, Pictures, TestSet
 from synthgen.images.decode import decode
-from synthgen.images.pixels import Decoded
+from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare
 from synthgen.pipeline.file_index import FileIndex
+from synthgen.pipeline.image_store import PlanLibrary
 from synthgen.pipeline.paired_normals import moved_files
 from synthgen.plan.plan import Plan
 from synthgen.sample import Facts
@@ -22,6 +23,9 @@ from synthgen.sources.base import TestImage
 from synthgen.storage.byte_ranges import ByteRanges
 from synthgen.storage.pinned import pinned_bytes
 from synthgen.storage.root import Root, chosen
+
+TILES_TO_FIT = 8
+"""Tiles of each normal image that a detector is fitted on, where the samples are tiles."""
 
 
 class _Place(NamedTuple):
@@ -72,10 +76,13 @@ class ShardDataset(LabelledDataset):
         fitting = [image for image in self._plan.images if image.split == "train"]
         wanted = chosen(categories, {image.category for image in fitting}, self._url)
         images = {image.path: image.sha256 for image in fitting if image.category in wanted}
+        if self._plan.preparation.resize == "tile":
+            return _tiles(self._plan, images, self._normal_reader(images))
+        source = self._plan.recipe.source
         return Pictures(
             tuple(images),
             self._normal_reader(images),
-            partial(_prepared, self._plan),
+            lambda _, data: prepare(decode(data, source.max_megapixels), self._plan.preparation),
             self._plan.preparation.depth16,
         )
 
@@ -161,5 +168,17 @@ def _places(mark: Mark, number: int) -> dict[str, _Place]:
     }
 
 
-def _prepared(plan: Plan, data: bytes) -> Decoded:
-    return prepare(decode(data), plan.preparation)
+def _tiles(plan: Plan, images: Mapping[str, str], read_normal: Callable[[str], bytes]) -> Pictures:
+    """Eight tiles of each picture (path to sha256), cut as for samples; named ``PATH#NUMBER``."""
+    library = PlanLibrary(plan)
+    parts = {f"{path}#{number}": (path, number) for path in images for number in range(TILES_TO_FIT)}
+
+    def read(name: str) -> bytes:
+        path, _ = parts[name]
+        return read_normal(path)
+
+    def tile(name: str, _: bytes) -> Pixels:
+        path, number = parts[name]
+        return library.of_sample(number).scene(images[path]).image
+
+    return Pictures(tuple(parts), read, tile)

@@ -19,7 +19,7 @@ from synthgen.images.masks import read_mask
 from synthgen.images.own import is_marked
 from synthgen.images.pixels import Decoded, Mask, Pixels
 from synthgen.images.preparation import Preparation
-from synthgen.images.prepare import prepare, prepare_mask
+from synthgen.images.prepare import half_covered, prepare
 from synthgen.images.turned import turned_apart
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
@@ -45,9 +45,10 @@ class Pictures:
 
     paths: tuple[str, ...]
     read: Callable[[str], bytes]
-    decode: Callable[[bytes], Decoded] = decode
+    prepared: Callable[[str, bytes], Decoded] = lambda _, data: decode(data)
+    """What is fitted on of the picture at a path, given its bytes."""
     depth16: tuple[int, int] | None = None
-    """The range of 16-bit images, where ``decode`` has scaled them; else it is found in the images."""
+    """The range of 16-bit images, where ``prepared`` has scaled them; else it is found in the images."""
     rejected: tuple[RejectedFile, ...] = ()
     """What lies among them and cannot be used."""
     notes: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ def pictures_of(source: Source) -> Pictures:
     return Pictures(
         tuple(entry.path for entry in entries),
         source.read,
+        lambda _, data: decode(data, source.max_megapixels),
         rejected=tuple(strays_of(listed)),
         notes=tuple(formats_note(listed.other_formats)),
         chosen_by_hand=source.chosen_by_hand,
@@ -214,7 +216,7 @@ class NormalPictures:
 
     def _look(self, path: str, data: bytes) -> Levels | None:
         """Decode an image, and keep it as prepared unless it has 16 bits, whose range is not known yet."""
-        pixels = self._pictures.decode(data)
+        pixels = self._pictures.prepared(path, data)
         if not self._pictures.chosen_by_hand and looks_like_a_mask(pixels):
             require_no_mask([path])
         if found := levels(pixels):
@@ -223,10 +225,10 @@ class NormalPictures:
         return None
 
     def _image(self, path: str) -> Pixels:
-        return self._cache.get(path, lambda: self._prepared(self._pictures.read(path)))
+        return self._cache.get(path, lambda: self._prepared(path, self._pictures.read(path)))
 
-    def _prepared(self, data: bytes) -> Pixels:
-        return square(self._pictures.decode(data), self._side, self.depth16)
+    def _prepared(self, path: str, data: bytes) -> Pixels:
+        return square(self._pictures.prepared(path, data), self._side, self.depth16)
 
 
 def to_tensor(images: Sequence[Pixels]) -> Tensor:
@@ -246,7 +248,7 @@ def resized_mask(mask: Mask, side: int) -> Mask:
 
     A mask so small that this would leave nothing keeps the pixels with the largest share instead.
     """
-    half = prepare_mask(mask, Preparation(size=(side, side), resize="whole", channels=1)) > 0
+    half = half_covered(mask, side)
     if half.any() or not mask.any():
         return half
     # In float: a share below 1 / 255 is one, too.

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import cv2
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 
 MAX_BYTES = 256 * 1024 * 1024
-MAX_PIXELS = 64_000_000
+MAX_MEGAPIXELS = 64
+"""What is decoded unless a source says otherwise: small files can claim to be images that fill the memory."""
+MOST_MEGAPIXELS = 1000
+"""What a source may say at most: OpenCV decodes images of up to 2^30 pixels."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 0x0112
@@ -49,23 +53,27 @@ class Stored(NamedTuple):
     """The format's name, where it changes values."""
 
 
-def decode(data: bytes) -> Decoded:
+def decode(data: bytes, max_megapixels: int = MAX_MEGAPIXELS) -> Decoded:
     """Decode PNG, JPEG, BMP, TIFF, WebP or binary PBM/PGM/PPM to (H, W, C), C = 1 (grey) or 3 (RGB).
 
     16-bit grey and RGB(A) PNG, TIFF and PGM/PPM stay uint16, everything else becomes uint8. The EXIF
     orientation is applied, alpha is composited over white, and of several frames the first is taken.
-    Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage.
+    Size and format are read from the header, and guarded, before any pixel is decoded. Raises UnusableImage,
+    also for more than ``max_megapixels`` million pixels.
     """
-    return _composite_over_white(decode_stored(data).samples)
+    return _composite_over_white(decode_stored(data, max_megapixels).samples)
 
 
-def decode_stored(data: bytes) -> Stored:
+def decode_stored(data: bytes, max_megapixels: int = MAX_MEGAPIXELS) -> Stored:
     """Decode as `decode` does, and keep the alpha and the palette's numbers. Raises UnusableImage."""
     if len(data) > MAX_BYTES:
-        raise UnusableImage(f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read")
+        raise UnusableImage(
+            f"the file has over {MAX_BYTES} bytes; at most {MAX_BYTES} are read: save it with compression, "
+            "such as PNG"
+        )
     with _guarded():
         image = _open(data)
-        _guard(image, data)
+        _guard(image, data, max_megapixels)
         lossy = _lossy_format(image, data)
         samples = _samples(image, data)
         indices = np.asarray(image.getchannel(0)) if image.mode in ("P", "PA") else None
@@ -78,10 +86,11 @@ def decode_stored(data: bytes) -> Stored:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Height and width of an encoded image by its header, guarded as in `decode`. Raises UnusableImage."""
+    """Height and width of an encoded image by its header, guarded as in `decode`, for a caller with a bound
+    of its own on the pixels. Raises UnusableImage."""
     with _guarded():
         image = _open(data)
-        _guard(image, data)
+        _guard(image, data, MOST_MEGAPIXELS)
         width, height = image.size
         return height, width
 
@@ -117,8 +126,8 @@ def _guarded() -> Iterator[None]:
             raise
         except Image.DecompressionBombError as error:  # some of Pillow's decoders have its limit as well
             raise UnusableImage(
-                "the image has more pixels than Pillow decodes (PIL.Image.MAX_IMAGE_PIXELS); at most "
-                f"{MAX_PIXELS / 1e6:.0f} megapixels are read"
+                "the image has more pixels than Pillow decodes in this format (PIL.Image.MAX_IMAGE_PIXELS): "
+                "make it smaller, or save it as PNG or TIFF"
             ) from error
         except Exception as error:  # a decoder fed with damaged bytes raises whatever it stumbles over
             raise UnusableImage(f"the image is damaged and cannot be decoded ({error})") from error
@@ -164,14 +173,16 @@ def _open(data: bytes) -> "ImageFile":
     )
 
 
-def _guard(image: "ImageFile", data: bytes) -> None:
+def _guard(image: "ImageFile", data: bytes, max_megapixels: int) -> None:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
         raise UnusableImage(f"the image is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
-    if width * height > MAX_PIXELS:
-        megapixels = f"{width * height / 1e6:.0f} megapixels"
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels:
+        setting = f", or set source.max_megapixels: {ceil(megapixels)} in the recipe"
         raise UnusableImage(
-            f"the image is {width} x {height} pixels ({megapixels}); at most {MAX_PIXELS / 1e6:.0f} are read"
+            f"the image is {width} x {height} pixels ({megapixels:.0f} megapixels); at most {max_megapixels} "
+            f"are read: make it smaller{setting if megapixels <= MOST_MEGAPIXELS else ''}"
         )
     if image.format == "TIFF" and _tiff_tag(image, _TIFF_COMPRESSION) != (1,):
         _guard_compressed_tiff(image, data)

@@ -6,6 +6,9 @@ import cv2
 
 from synthgen.images.pixels import Pixels
 
+WEBP_SIDE = 16383
+"""Most pixels of a side that the format can hold."""
+
 
 def encode_jpeg(image: Pixels, quality: int) -> bytes:
     """JPEG bytes of an (H, W, C) image, grey or RGB; ``quality`` 1–100."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.images.decode import Stored, UnusableImage, decode_stored
+from synthgen.images.decode import MAX_MEGAPIXELS, Stored, UnusableImage, decode_stored
 from synthgen.images.pixels import Mask, Pixels
 
 Levels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -33,13 +33,13 @@ RINGING = 3
 """Faint levels farther than this from any stronger one belong to no edge, pixels."""
 
 
-def read_mask(data: bytes) -> Mask:
+def read_mask(data: bytes, max_megapixels: int = MAX_MEGAPIXELS) -> Mask:
     """Decode a mask (H, W): True where its image has any channel above 0. Orientation and guards as `decode`.
 
     Raises UnusableImage for what is no mask (a photograph, a probability map, several values and no 0, JPEG
     and other lossy formats) and for what could be meant in two ways.
     """
-    stored = decode_stored(data)
+    stored = decode_stored(data, max_megapixels)
     if stored.lossy:
         raise UnusableImage(
             f"a mask is expected and the file is a {stored.lossy}, which blurs a mask; save the mask as PNG, "

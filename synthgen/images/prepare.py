@@ -4,6 +4,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from synthgen.images.decode import UnusableImage
 from synthgen.images.pixels import Decoded, Mask, Pixels
@@ -13,8 +14,11 @@ from synthgen.images.preparation import Preparation
 def prepare(pixels: Decoded, preparation: Preparation) -> Pixels:
     """Turn a decoded image into a sample's normal image, (H, W, C) uint8 of the preparation's size.
 
+    With ``tile`` it keeps its own size: the tiles of samples are cut out of it.
+
     16-bit values are scaled by the recorded range: round((v - low) / (high - low) * 255), clipped.
-    Raises UnusableImage where the image is smaller than the crop, or is 16-bit and no range is recorded.
+    Raises UnusableImage where the image is smaller than the crop or tile, or is 16-bit and no range is
+    recorded.
     """
     image = _fitted(_eight_bits(pixels, preparation.depth16), preparation)
     if image.shape[2] == preparation.channels:
@@ -27,11 +31,19 @@ def prepare_mask(mask: Mask, preparation: Preparation) -> Pixels:
     """Give a mask the geometry of its image: (H, W) uint8 with 0 and 255.
 
     Resized, it is white where at least half of a pixel's area was. The mask must have the size of its image.
-    Raises UnusableImage where it is smaller than the crop.
+    Raises UnusableImage where it is smaller than the crop or tile.
     """
     white = mask.astype(np.uint8)[..., None] * np.uint8(255)
     fitted = _fitted(white, preparation)[..., 0]
     return np.where(fitted >= 128, np.uint8(255), np.uint8(0))
+
+
+def half_covered(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.bool_]:
+    """A mask (H, W) at (side, side): true where at least half of a pixel's area is."""
+    white = mask.astype(np.uint8)[..., None] * np.uint8(255)
+    return np.asarray(
+        _fitted(white, Preparation(size=(side, side), resize="whole", channels=1))[..., 0] >= 128
+    )
 
 
 def _eight_bits(pixels: Decoded, depth16: tuple[int, int] | None) -> Pixels:
@@ -47,7 +59,7 @@ def _eight_bits(pixels: Decoded, depth16: tuple[int, int] | None) -> Pixels:
 
 
 def _fitted(image: Pixels, preparation: Preparation) -> Pixels:
-    """Resize, or cut the centre out of, an (H, W, C) image."""
+    """Resize, or cut the centre out of, an (H, W, C) image; leave one whole of which tiles are cut."""
     height, width = preparation.size
     if image.shape[:2] == (height, width):
         return image
@@ -56,7 +68,11 @@ def _fitted(image: Pixels, preparation: Preparation) -> Pixels:
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     if top < 0 or left < 0:
         found = f"{image.shape[1]} x {image.shape[0]}"
-        raise UnusableImage(f"the image is {found} pixels, smaller than the crop of {width} x {height}")
+        raise UnusableImage(
+            f"the image is {found} pixels, smaller than the {preparation.resize} of {width} x {height}"
+        )
+    if preparation.resize == "tile":
+        return image
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 

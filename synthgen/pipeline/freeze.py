@@ -10,6 +10,7 @@ from synthgen.diffusion.model_files import pin
 from synthgen.errors import InputError
 from synthgen.images.decode import decode
 from synthgen.images.depth import DepthRange
+from synthgen.images.encode import WEBP_SIDE
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
@@ -19,6 +20,7 @@ from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
+from synthgen.regions.large_pictures import smaller_copy
 from synthgen.regions.mask_folder import pair_masks, read_foreground
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.base import Source
@@ -106,9 +108,19 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
         banks={name: pins.bank(name) for name in _names(synthesizer.banks() for synthesizer in each)},
         fingerprint="0" * 64,
     )
+    _require_encodable(plan)
     for synthesizer in each:
         synthesizer.check(plan)
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
+
+
+def _require_encodable(plan: Plan) -> None:
+    height, width = plan.preparation.size
+    if plan.recipe.output.image_format == "webp" and max(height, width) > WEBP_SIDE:
+        raise InputError(
+            f"samples of {width} x {height} pixels cannot be written as webp, which holds {WEBP_SIDE} a "
+            "side; set output.image_format: png"
+        )
 
 
 def _with_masks(
@@ -126,7 +138,7 @@ def _with_masks(
             data = root.read(path)
         except OSError as error:
             raise InputError(f"foreground: {error}") from error
-        height, width = read_foreground(data, path).shape
+        height, width = read_foreground(data, path, source.max_megapixels).shape
         if (height, width) != (look.height, look.width):
             raise InputError(
                 f"foreground: the mask {path} is {width} x {height} pixels and its image {look.width} x "
@@ -148,7 +160,8 @@ def _decide(
 
 def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalImage]) -> Iterator[Pixels]:
     for image in images:
-        yield prepare(decode(recipe.source.read(image.path)), preparation)
+        pixels = prepare(decode(recipe.source.read(image.path), recipe.source.max_megapixels), preparation)
+        yield smaller_copy(pixels) if preparation.resize == "tile" else pixels
 
 
 @dataclass(frozen=True, slots=True)

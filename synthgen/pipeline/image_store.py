@@ -12,12 +12,14 @@ from synthgen.images.depth import depth_range, levels
 from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare, prepare_mask
+from synthgen.pipeline.tiles import TileLibrary
 from synthgen.plan.image_order import drawn_from
 from synthgen.plan.plan import Plan
 from synthgen.regions.foreground import MaskFolder, apply
+from synthgen.regions.large_pictures import foreground_of
 from synthgen.regions.mask_folder import read_foreground
 from synthgen.runtime.bounded_cache import BoundedCache
-from synthgen.scene import Scene
+from synthgen.scene import Library, Scene
 from synthgen.sources.base import Source
 from synthgen.sources.records import NormalImage, PinnedFile
 from synthgen.sources.textures import texture_source
@@ -61,7 +63,16 @@ class PlanLibrary:
         self._collections = {name: [file.sha256 for file in files] for name, files in plan.textures.items()}
         self._texture_sources: dict[str, Source] = {}
         self._banks: dict[str, Bank] = {}
-        self._scenes: BoundedCache[Scene] = BoundedCache(cache_bytes, _scene_bytes)
+        self._cuts_tiles = plan.preparation.resize == "tile"
+        self._scenes: BoundedCache[Scene] = BoundedCache(
+            cache_bytes, _picture_bytes if self._cuts_tiles else _scene_bytes
+        )
+
+    def of_sample(self, index: int) -> Library:
+        """What one sample may draw from: this library, or one that gives its own tiles of the pictures."""
+        if not self._cuts_tiles:
+            return self
+        return TileLibrary(self, self._plan.recipe.seed, index, self._plan.preparation.size)
 
     @cached_property
     def _peers(self) -> dict[str, list[str]]:
@@ -75,7 +86,10 @@ class PlanLibrary:
         return self._peers[category]
 
     def scene(self, sha256: str) -> Scene:
-        """The prepared scene of a normal image. Raises RunError where its file has changed."""
+        """The prepared scene of a normal image, the whole picture where tiles are cut out of it.
+
+        Raises RunError where its file has changed.
+        """
         return self._scenes.get(sha256, lambda: self._read_scene(self._images[sha256]))
 
     def textures(self, collection: str) -> Sequence[str]:
@@ -113,17 +127,19 @@ class PlanLibrary:
 
     def _read_scene(self, image: NormalImage) -> Scene:
         data = pinned_bytes(self._plan.recipe.source.read, image.path, image.sha256)
-        pixels = prepare(decode(data), self._plan.preparation)
+        pixels = prepare(decode(data, self._plan.recipe.source.max_megapixels), self._plan.preparation)
         rule = self._plan.foreground[image.category]
         mask = image.foreground_mask
-        foreground = self._read_mask(mask) if mask else apply(rule, pixels)
+        found = foreground_of if self._cuts_tiles else apply
+        foreground = self._read_mask(mask) if mask else found(rule, pixels)
         return Scene(image.sha256, image.category, rule.product_type, pixels, foreground, self)
 
     def _read_mask(self, mask: PinnedFile) -> Pixels:
         choice = self._plan.recipe.foreground
         assert isinstance(choice, MaskFolder)
         data = pinned_bytes(Root(choice.masks).read, mask.path, mask.sha256)
-        return prepare_mask(read_foreground(data, mask.path), self._plan.preparation)
+        found = read_foreground(data, mask.path, self._plan.recipe.source.max_megapixels)
+        return prepare_mask(found, self._plan.preparation)
 
     def _read_texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         collection, file = self._textures[sha256]
@@ -142,4 +158,8 @@ def load_pinned(directory: Path, sha256: str, device: str) -> "DiffusionModel":
 
 def _scene_bytes(scene: Scene) -> int:
     # Twice the image: the encoder keeps its compressed rows beside it.
-    return 2 * scene.image.nbytes + scene.foreground.nbytes
+    return scene.image.nbytes + _picture_bytes(scene)
+
+
+def _picture_bytes(scene: Scene) -> int:
+    return scene.image.nbytes + scene.foreground.nbytes

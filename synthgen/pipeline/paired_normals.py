@@ -8,6 +8,7 @@ from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare
 from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.image_store import CACHE_BYTES, PlanLibrary
+from synthgen.pipeline.tiles import cut
 from synthgen.plan.plan import Plan
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.sample import Facts
@@ -21,15 +22,22 @@ def normal_images(plan: Plan, url: str | None) -> Callable[[Facts], Pixels | Non
     """
     if url is None:
         library = PlanLibrary(plan)
-        return lambda facts: _or_none(lambda: library.scene(facts.source_sha256).image)
+        return lambda facts: _or_none(lambda: _shown(library.scene(facts.source_sha256).image, facts, plan))
     files = moved_files(plan, url)
     cache: BoundedCache[Pixels] = BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes)
 
     def render(facts: Facts) -> Pixels:
         data = files.read(facts.source_sha256, "a normal image")
-        return prepare(decode(data), plan.preparation)
+        return prepare(decode(data, plan.recipe.source.max_megapixels), plan.preparation)
 
-    return lambda facts: _or_none(lambda: cache.get(facts.source_sha256, lambda: render(facts)))
+    return lambda facts: _or_none(
+        lambda: _shown(cache.get(facts.source_sha256, lambda: render(facts)), facts, plan)
+    )
+
+
+def _shown(image: Pixels, facts: Facts, plan: Plan) -> Pixels:
+    """The part of a prepared image that a sample is made of."""
+    return cut(image, facts.tile, plan.preparation.size) if facts.tile else image
 
 
 def moved_files(plan: Plan, url: str) -> FileIndex:

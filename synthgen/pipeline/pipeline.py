@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.defect import Composite, Verdict, judge, unjudged
+from synthgen.images.preparation import Tile
 from synthgen.pipeline.image_store import CACHE_BYTES, PlanLibrary, Shelf
 from synthgen.plan.image_order import ImageOrder, drawn_from
 from synthgen.plan.plan import Plan
@@ -63,6 +64,7 @@ class Pipeline:
         self._recorder = Recorder(plan)
         self._weights = [synthesizer.weight for synthesizer in plan.recipe.synthesizers]
         self._order = ImageOrder(plan.recipe, drawn_from(plan))
+        self._normal_images = {image.sha256 for image in plan.images}
 
     def sample(self, index: int) -> Sample:
         """The sample of one index."""
@@ -83,7 +85,7 @@ class Pipeline:
         stream = Stream(recipe.seed, index, "choose")
         stays_normal = stream.boolean(recipe.normal_share)
         synthesizer = recipe.synthesizers[stream.weighted(self._weights)]
-        scene = self._library.scene(image.sha256)
+        scene = self._library.of_sample(index).scene(image.sha256)
         return Draft(recipe, index, image, scene, None if stays_normal else synthesizer)
 
     def finish(self, draft: Draft) -> Sample:
@@ -108,6 +110,7 @@ class Pipeline:
             "split": draft.image.split,
             "source_path": draft.image.path,
             "source_sha256": draft.image.sha256,
+            "tile": scene.tile,
             "height": height,
             "width": width,
             "channels": channels,
@@ -132,7 +135,7 @@ class Pipeline:
                 contrast_mean=0.0,
                 contrast_lab=0.0,
                 foreground_overlap=0.0,
-                params=self._recorder.record(draft.image, None),
+                params=self._recorder.record(draft.image, None, {}),
             )
         verdict = draft.verdict
         return Facts(
@@ -150,8 +153,15 @@ class Pipeline:
             contrast_mean=verdict.contrast_mean,
             contrast_lab=verdict.contrast_lab,
             foreground_overlap=verdict.foreground_overlap,
-            params=self._recorder.record(draft.image, draft.params),
+            params=self._recorder.record(draft.image, draft.params, self._other_tiles(draft)),
         )
+
+    def _other_tiles(self, draft: Draft) -> dict[str, Tile]:
+        """Where the tiles lie in the other normal images that a defect is made of."""
+        if draft.scene.tile is None or draft.params is None:
+            return {}
+        scenes = map(draft.scene.library.scene, sorted(draft.params.needs() & self._normal_images))
+        return {scene.sha256: scene.tile for scene in scenes if scene.tile}
 
 
 def complete(drafts: Sequence[Draft], device: str) -> None:

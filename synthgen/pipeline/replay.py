@@ -12,16 +12,18 @@ from pydantic import ValidationError
 from synthgen.config.validation import first_fault
 from synthgen.errors import InputError
 from synthgen.images import png
-from synthgen.images.decode import UnusableImage, decode
+from synthgen.images.decode import MOST_MEGAPIXELS, UnusableImage, decode
 from synthgen.images.masks import read_mask
 from synthgen.images.own import marked
 from synthgen.images.pixels import Pixels
 from synthgen.images.prepare import prepare, prepare_mask
 from synthgen.pipeline.file_index import FileIndex
 from synthgen.pipeline.image_store import prepare_texture
+from synthgen.pipeline.tiles import cut_scene
 from synthgen.plan.record import Record
 from synthgen.recipe.recipe import ImageFormat
 from synthgen.regions.foreground import apply
+from synthgen.regions.large_pictures import foreground_of
 from synthgen.regions.mask_folder import read_foreground
 from synthgen.sample import Facts
 from synthgen.scene import Scene
@@ -89,14 +91,18 @@ class _RecordLibrary:
         record = self._record
         own = sha256 == self._facts.source_sha256
         what = f"the normal image {self._facts.source_path}" if own else "another normal image"
-        pixels = prepare(decode(self._files.read(sha256, what)), record.preparation)
+        pixels = prepare(decode(self._files.read(sha256, what), MOST_MEGAPIXELS), record.preparation)
         if record.foreground_mask_sha256 and own:
             data = self._files.read(record.foreground_mask_sha256, "the foreground mask")
-            mask = read_foreground(data, f"of {self._facts.source_path}")
+            mask = read_foreground(data, f"of {self._facts.source_path}", MOST_MEGAPIXELS)
             foreground = prepare_mask(mask, record.preparation)
         else:
-            foreground = apply(record.foreground, pixels)
-        return Scene(sha256, self._facts.category, record.foreground.product_type, pixels, foreground, self)
+            found = foreground_of if record.preparation.resize == "tile" else apply
+            foreground = found(record.foreground, pixels)
+        product_type = record.foreground.product_type
+        scene = Scene(sha256, self._facts.category, product_type, pixels, foreground, self)
+        tile = self._facts.tile if own else record.other_tiles.get(sha256)
+        return cut_scene(scene, tile, record.preparation.size) if tile else scene
 
     def texture(self, sha256: str, shape: tuple[int, int, int]) -> Pixels:
         return prepare_texture(self._files.read(sha256, "a texture"), shape)

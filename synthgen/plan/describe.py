@@ -5,15 +5,17 @@ from math import ceil
 
 from synthgen.config.document import one_line
 from synthgen.config.listing import listed
+from synthgen.detectors.image_size import IMAGE_SIZE
 from synthgen.diffusion.updates import too_few_updates
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 
 
-def describe(plan: Plan, bytes_per_sample: float) -> str:
+def describe(plan: Plan, bytes_per_sample: float, defects: int = 0, vanishing: int = 0) -> str:
     """The images, foreground, synthesizers, samples, shards and bytes of a plan, a subject a line.
 
-    ``bytes_per_sample`` is the mean encoded size, measured on a few rendered samples.
+    On a few rendered samples were measured: ``bytes_per_sample``, the mean encoded size, and how many of the
+    ``defects`` are ``vanishing`` at the size at which detectors see the samples.
     """
     recipe = plan.recipe
     height, width = plan.preparation.size
@@ -38,6 +40,7 @@ def describe(plan: Plan, bytes_per_sample: float) -> str:
         "samples": [_samples(recipe)],
         "shards": [f"{shards} of at most {recipe.output.shard_size} samples"],
         "bytes": [f"about {total}: {_bytes(bytes_per_sample)} a sample as {recipe.output.image_format}"],
+        "detectors": _vanishing(plan, defects, vanishing),
     }
     return "\n".join(
         f"{name if position == 0 else '':<13}{line}"
@@ -67,6 +70,18 @@ def _shares(recipe: Recipe) -> list[str]:
 def _samples(recipe: Recipe) -> str:
     normal = round(recipe.count * recipe.normal_share)
     return f"{recipe.count}: about {recipe.count - normal} anomalous and {normal} normal"
+
+
+def _vanishing(plan: Plan, defects: int, vanishing: int) -> list[str]:
+    if not vanishing:
+        return []
+    smaller = "smaller tiles" if plan.preparation.resize == "tile" else "resize: tile"
+    size = f"{IMAGE_SIZE} x {IMAGE_SIZE}"
+    return [
+        f"{vanishing / defects:.0%} of the defects ({vanishing} of {defects} made) would vanish at {size}, "
+        f"the detectors' default image_size: they fill half of no pixel there; use {smaller} with size: "
+        f"[{IMAGE_SIZE}, {IMAGE_SIZE}], or detectors with a larger image_size"
+    ]
 
 
 def _listed(lines: list[str]) -> list[str]:

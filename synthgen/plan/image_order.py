@@ -12,15 +12,21 @@ EPOCHS_KEPT = 4
 """Permutations that are kept for each group, so that indices near to each other cost one."""
 
 
+TILES_IN_A_ROW = 8
+"""Samples in a row that are tiles of one picture, which is then decoded once for all of them."""
+
+
 class ImageOrder:
     """Every image of a group is taken once before any of them is taken again, each time in another order.
 
     ``spread: images`` makes one group of all images. ``spread: categories`` makes one of each category, in
-    the order of their names, and the indices go round the groups.
+    the order of their names, and the indices go round the groups. With ``resize: tile`` an image is taken for
+    eight indices in a row.
     """
 
     def __init__(self, recipe: Recipe, images: Sequence[NormalImage]) -> None:
         self._seed = recipe.seed
+        self._in_a_row = TILES_IN_A_ROW if recipe.resize == "tile" else 1
         self._groups: list[tuple[str, Sequence[NormalImage]]] = [("order", images)]
         if recipe.spread == "categories":
             self._groups = [(f"order/{category}", own) for category, own in by_category(images)]
@@ -28,7 +34,7 @@ class ImageOrder:
 
     def image(self, index: int) -> NormalImage:
         """The image of one index, from 0."""
-        turn, group = divmod(index, len(self._groups))
+        turn, group = divmod(index // self._in_a_row, len(self._groups))
         _, images = self._groups[group]
         epoch, position = divmod(turn, len(images))
         return images[self._permutation(group, epoch)[position]]

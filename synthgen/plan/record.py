@@ -1,10 +1,13 @@
 """The record in the facts' ``params``: all that is needed to render a sample again."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from synthgen.config.model import FrozenModel
-from synthgen.images.preparation import Preparation
+from synthgen.images.preparation import Preparation, Tile
 from synthgen.plan.plan import Plan
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.sources.records import NormalImage
@@ -18,6 +21,8 @@ class Record(FrozenModel):
     foreground: ForegroundRule
     foreground_mask_sha256: str
     """The user's own foreground mask; empty where the rule applies."""
+    other_tiles: dict[str, Tile] = Field({})
+    """The tiles of other normal images that the method drew from, by their sha256, with ``resize: tile``."""
     drawn: dict[str, Any]
     """The method's drawn parameters; empty for a normal sample."""
 
@@ -32,8 +37,11 @@ class Recorder:
             for category, rule in plan.foreground.items()
         }
 
-    def record(self, image: NormalImage, params: Params | None) -> str:
+    def record(self, image: NormalImage, params: Params | None, other_tiles: Mapping[str, Tile]) -> str:
         """The JSON text of a record."""
         mask = image.foreground_mask.sha256 if image.foreground_mask else ""
         drawn = params.model_dump_json() if params else "{}"
-        return f'{self._shared[image.category]},"foreground_mask_sha256":{json.dumps(mask)},"drawn":{drawn}}}'
+        shared = f'{self._shared[image.category]},"foreground_mask_sha256":{json.dumps(mask)}'
+        places = {sha256: tile.model_dump() for sha256, tile in other_tiles.items()}
+        tiles = f',"other_tiles":{json.dumps(places)}' if places else ""
+        return f'{shared}{tiles},"drawn":{drawn}}}'

@@ -132,7 +132,7 @@ def _prepared(source: Source, entry: Entry, look: Look, preparation: Preparation
 def _decoded(source: Source, entry: Entry, look: Look) -> Decoded | None:
     try:
         data = source.read(entry.path)
-        pixels = decode(data)
+        pixels = decode(data, source.max_megapixels)
         if has_more_pages(data):
             look.more_pages.add(entry.path)
     except (OSError, UnusableImage) as error:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import IntensityRange
@@ -12,6 +12,7 @@ from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources.registry import AnySource
 from synthgen.synthesizers.registry import AnySynthesizer
 
+Size = tuple[Side, Side] | Literal["native"]
 ImageFormat = Literal["png", "jpg", "webp"]
 """How the images of samples are encoded."""
 
@@ -39,7 +40,7 @@ class Recipe(FrozenModel):
     """A recipe: which normal images, which synthesizers with which ranges, how many samples."""
 
     renamed = {  # noqa: RUF012 - a class variable of the base
-        "fit": "resize (whole or crop)",
+        "fit": "resize (whole, crop or tile)",
         "resize: resize": "whole",
         "split: fit": "train",
         "split: heldout": "held-out",
@@ -53,10 +54,12 @@ class Recipe(FrozenModel):
     """How many samples to make."""
     source: SerializeAsAny[AnySource]
     """Where the normal images are."""
-    size: tuple[Side, Side] | Literal["native"] = (256, 256)
+    size: Size = (256, 256)
     """[height, width] of the samples in pixels, or ``native`` where all images have one size of their own."""
     resize: Resize = "whole"
-    """How an image gets that size: the whole is resized, or its centre is cropped."""
+    """How an image gets that size: whole (it is resized), crop (its centre is cut out at its own resolution),
+    or tile (each sample is cut out at its own resolution at a place of its own, drawn at random where the
+    product is)."""
     intensity_range: IntensityRange | Literal["auto"] = "auto"
     """Which values of 16-bit images become 0 … 255: ``auto`` finds the range that the images fill, whatever a
     few pixels or images hold, or [low, high] within 0 … 65535. What lies beyond is clipped; 8-bit images are
@@ -100,6 +103,27 @@ class Recipe(FrozenModel):
                 f"keep_normal asks for paired normal images, and {unpaired[0]} has none; set it to false"
             )
         return self
+
+    @field_validator("size")
+    @classmethod
+    def _within_bounds(cls, size: Size, others: ValidationInfo) -> Size:
+        source = others.data.get("source")
+        if source and size != "native" and size[0] * size[1] > source.max_megapixels * 1e6:
+            raise ValueError(
+                f"a sample has at most {source.max_megapixels} megapixels (source.max_megapixels), and "
+                f"{size[1]} x {size[0]} pixels are {size[0] * size[1] / 1e6:.0f}"
+            )
+        return size
+
+    @field_validator("resize")
+    @classmethod
+    def _tiles_have_a_size(cls, resize: Resize, others: ValidationInfo) -> Resize:
+        if resize == "tile" and others.data.get("size") == "native":
+            raise ValueError(
+                "tiles are cut out of the images, and size: native makes each sample as large as its image; "
+                "give the tiles' size: [height, width], such as [256, 256]"
+            )
+        return resize
 
     @field_validator("synthesizers")
     @classmethod

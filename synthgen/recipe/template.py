@@ -48,7 +48,7 @@ def recipe_text(
     name: str, source: Source, look: Look, rules: dict[str, ForegroundRule], proposal: Proposal
 ) -> str:
     """The recipe as YAML with comments; ``rules`` are what the foreground was found to be, by category."""
-    own = source.model_dump(mode="json", exclude_none=True, exclude={"held_out"})
+    own = source.model_dump(mode="json", exclude_none=True, exclude={"held_out", "max_megapixels"})
     return f"""\
 # A recipe for synthgen: which normal images, which defects, how many samples.
 {_seen(look)}
@@ -64,14 +64,14 @@ count: 1000
 
 {_says("source")}
 {_each_says(type(source), *(name for name in type(source).model_fields if name != "kind"))}
-source: {inline(own | {"held_out": source.held_out})}
+source: {inline(own | {"held_out": source.held_out, "max_megapixels": source.max_megapixels})}
 
 {_says("size")}
 {_size(look, proposal.size)}
 {_says("resize")}
 resize: {proposal.size.resize}
 # resize: crop
-
+{_tile(proposal.size)}
 {_says("intensity_range")}
 {_intensity_range(look)}
 {_says("on_bad_image")}
@@ -174,6 +174,10 @@ def _intensity_range(look: Look) -> str:
         low, high = look.depth.range
         shown = (low, high) if low < high else shown
     return f"{found}intensity_range: auto\n# intensity_range: {inline(list(shown))}\n"
+
+
+def _tile(proposed: ProposedSize) -> str:
+    return "" if proposed.size == "native" else "# resize: tile\n"
 
 
 def _found(rules: dict[str, ForegroundRule]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage
+from synthgen.images.decode import MAX_MEGAPIXELS, UnusableImage
 from synthgen.images.masks import read_mask
 from synthgen.images.pixels import Mask
 from synthgen.storage.root import Root
@@ -39,9 +39,9 @@ def pair_masks(folder: str, images: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def read_foreground(data: bytes, name: str) -> Mask:
+def read_foreground(data: bytes, name: str, max_megapixels: int = MAX_MEGAPIXELS) -> Mask:
     """Where a mask marks the product, (H, W). Raises InputError, with the mask's name, where it is none."""
     try:
-        return read_mask(data)
+        return read_mask(data, max_megapixels)
     except UnusableImage as error:
         raise InputError(f"foreground: the mask {name} cannot be used: {error}") from error

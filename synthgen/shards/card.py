@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
+from synthgen.images.preparation import Tile
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import dump_recipe
 from synthgen.sample import FORMAT_VERSION, Facts
@@ -58,7 +59,7 @@ def write_card(marks: list[Mark], plan: Plan) -> str:
         _counts(statistics),
         "## Reading it\n\n" + reader_code(marks, plan),
         _members(plan),
-        _schema(),
+        _schema(plan),
         _guarantees(plan),
         _origin(plan),
     ]
@@ -72,7 +73,7 @@ def write_plan_card(plan: Plan) -> str:
         f"# {plan.recipe.name}\n\n{plan.recipe.count:,} samples, made from {len(used):,} normal images, with "
         f"the fingerprint `{plan.fingerprint}`."
     )
-    parts = [intro, _members(plan), _schema(), _guarantees(plan)]
+    parts = [intro, _members(plan), _schema(plan), _guarantees(plan)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -155,7 +156,7 @@ def _members(plan: Plan) -> str:
     return "## Members of a sample\n\n" + _table(("Member", "What"), rows)
 
 
-def _schema() -> str:
+def _schema(plan: Plan) -> str:
     rows = [
         (
             f"`{name}`",
@@ -163,6 +164,7 @@ def _schema() -> str:
             " ".join((field.description or "").split()).replace("``", "`"),
         )
         for name, field in Facts.model_fields.items()
+        if name != "tile" or plan.preparation.resize == "tile"
     ]
     intro = "Every sample has every field, none is ever null, and each has one JSON type."
     general = inspect.cleandoc(Facts.__doc__ or "").partition("\n\n")[2].replace("\n", " ").replace("``", "`")
@@ -174,6 +176,8 @@ def _type_name(annotation: Any) -> str:
         return "string: " + ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is list:
         return f"list of {_type_name(get_args(annotation)[0])}s"
+    if annotation == Tile | None:
+        return "object: " + ", ".join(f"`{name}`" for name in Tile.model_fields)
     return TYPE_NAMES[annotation.__name__]
 
 

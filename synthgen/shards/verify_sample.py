@@ -77,6 +77,7 @@ class SampleChecks:
         }
         for field, value in expected.items():
             _compare(f"facts.{field}", getattr(facts, field), value, findings)
+        _compare("facts.tile is given", facts.tile is not None, preparation.resize == "tile", findings)
         _compare("cls", sample.members["cls"], b"%d" % facts.label, findings)
 
     def _normal(self, facts: Facts, sample: RawSample, findings: list[Finding]) -> Pixels | None:

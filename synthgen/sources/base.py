@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from synthgen.config.model import FrozenModel
+from synthgen.images.decode import MAX_MEGAPIXELS, MOST_MEGAPIXELS
 from synthgen.storage.listing import Stray
 from synthgen.storage.root import Root
 
@@ -60,6 +61,9 @@ class Source(FrozenModel):
     kind: str
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of the normal images that is set aside for judging detectors, 0 to below 1."""
+    max_megapixels: Annotated[int, Field(ge=1, le=MOST_MEGAPIXELS)] = MAX_MEGAPIXELS
+    """Images of more pixels, in millions, are not read: a small file may claim to be one that fills the
+    memory. Raise it for larger cameras, up to 1000."""
 
     @property
     def location(self) -> str | None:

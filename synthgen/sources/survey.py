@@ -148,7 +148,7 @@ def _look(source: Source, entry: Entry) -> Look | RejectedFile:
         data = source.read(entry.path)
         if is_marked(data):
             return RejectedFile(path=entry.path, reason=OURS)
-        pixels = decode(data)
+        pixels = decode(data, source.max_megapixels)
         more_pages = has_more_pages(data)
     except UnusableImage as error:
         return RejectedFile(path=entry.path, reason=str(error))
@@ -181,12 +181,12 @@ def _leave_out(
 
 def _too_small(looks: list[Look], size: Size, resize: Resize) -> dict[str, str]:
     """The images that are smaller than the part to be cut out of them."""
-    if resize != "crop" or size == "native":
+    if resize == "whole" or size == "native":
         return {}
     height, width = size
     return {
         look.path: f"is {look.width} x {look.height} pixels, smaller than the {width} x {height} to be "
-        "cropped; use resize: whole or a smaller size"
+        f"{'cropped' if resize == 'crop' else 'cut out'}; use resize: whole or a smaller size"
         for look in looks
         if look.height < height or look.width < width
     }

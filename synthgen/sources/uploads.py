@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import PrivateAttr
 
+from synthgen.images.decode import MOST_MEGAPIXELS
 from synthgen.sources.base import Entry, Source
 
 
@@ -15,6 +16,8 @@ class UploadSource(Source):
     kind: Literal["uploads"] = "uploads"
     category: str = "uploads"
     held_out: float = 0.0
+    max_megapixels: int = MOST_MEGAPIXELS
+    """Whoever hands them over has a bound of its own."""
     _images: dict[str, bytes] = PrivateAttr(default_factory=dict)
 
     @property

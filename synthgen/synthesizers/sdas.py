@@ -97,6 +97,11 @@ class Sdas(DiffusionSynthesizer[SdasParams]):
                 f"sdas: the bank {name} has images of {bank.size[1]} x {bank.size[0]} pixels and the samples "
                 f"have {width} x {height}; a bank meets them with view: exact, or resized"
             )
+        if ingredients.preparation.resize == "tile":
+            raise InputError(
+                f"sdas: the bank {name} does not say at which resolution its images show the product, which "
+                "resize: tile has to know; leave the bank out and sample a model of patches"
+            )
         if bank.channels == 1 and ingredients.preparation.channels == 3:
             raise InputError(f"sdas: the bank {name} has grey images, and the source's are in colour")
         missing = ingredients.categories - set(bank.categories)

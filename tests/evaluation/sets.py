@@ -75,8 +75,8 @@ class Brightness(Detector):
         return maps.amax((1, 2)), maps
 
 
-def make_shards(folder: Path, count: int, split: str) -> Path:
-    """Samples of a source of ten images, three of them held out, a quarter left normal."""
+def make_shards(folder: Path, count: int, split: str, **fields: object) -> Path:
+    """Samples of a source of ten images, three of them held out, a quarter left normal; fields override."""
     write_normals(folder / "waves", count=10)
     recipe = Recipe.model_validate(
         {
@@ -91,6 +91,7 @@ def make_shards(folder: Path, count: int, split: str) -> Path:
             "synthesizers": [{"method": "cutpaste"}, {"method": "smoothblend"}],
             "output": {"shard_size": 8},
         }
+        | fields
     )
     for _ in open_run(freeze(recipe), str(folder / "shards")).make(InlineEngine()):
         pass

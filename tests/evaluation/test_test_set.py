@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from synthgen.errors import InputError
@@ -333,6 +335,23 @@ def test_shards(judging_shards: Path) -> None:
     judged = {image.normal_sha256 for image in test_set.images}
     assert not judged & set(fitted.sha256s)
     assert len(judged) == 3
+
+
+def test_a_detector_of_tiles_is_fitted_on_tiles(tmp_path: Path) -> None:
+    """Eight of each picture, parts of it at its own resolution, under the sha256 of the picture's file."""
+    dataset = opened(make_shards(tmp_path, 12, "held-out", size=[32, 32], resize="tile"))
+    assert masks(dataset.test_set("waves"), 32)
+    fitted = NormalPictures(dataset.normals("waves"), 32)
+    assert len(fitted) == 7 * 8
+    assert len(set(fitted.sha256s)) == 7
+    [tiles] = fitted.batches(56)
+    for path, digest, tile in zip(fitted.paths, fitted.sha256s, tiles, strict=True):
+        file = tmp_path / "waves" / path.partition("#")[0]
+        assert sha256(file.read_bytes()).hexdigest() == digest
+        windows = sliding_window_view(np.asarray(Image.open(file)), (32, 32, 3))[:, :, 0]
+        pixels = np.rint(255 * tile.numpy().transpose(1, 2, 0))
+        assert (windows == pixels).all(axis=(2, 3, 4)).sum() == 1
+    assert len({tile.numpy().tobytes() for tile in tiles}) > 50
 
 
 def test_samples_of_images_that_are_fitted_on_are_not_judged(tmp_path: Path) -> None:

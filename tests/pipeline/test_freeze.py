@@ -112,6 +112,41 @@ def test_only_bad_images_are_an_error_that_names_the_first(tmp_path: Path) -> No
         synthgen.freeze(folder_recipe(tmp_path))
 
 
+def test_larger_images_are_read_where_the_source_says_so(tmp_path: Path) -> None:
+    """With foreground masks of the same size; and what is verified and trained on reads as much."""
+    write_images(tmp_path / "good", 2, (1001, 1000))
+    write_images(tmp_path / "masks", 2, (1001, 1000))
+    masks = {"masks": str(tmp_path / "masks")}
+    source = {"kind": "folder", "path": str(tmp_path / "good")}
+    with pytest.raises(
+        InputError,
+        match=r"1000 x 1001 pixels \(1 megapixels\); at most 1 are read: make it sm"
+        r"aller, or set source\.max_megapixels: 2 in the recipe$",
+    ):
+        synthgen.freeze(small_recipe(source=source | {"max_megapixels": 1}, foreground=masks))
+    wanted = small_recipe(source=source | {"max_megapixels": 2}, foreground=masks)
+    plan = synthgen.freeze(wanted)
+    assert len(plan.images) == 2
+    assert plan.fingerprint == synthgen.freeze(small_recipe(source=source, foreground=masks)).fingerprint
+    assert Pipeline(plan).sample(1).image.shape == (64, 64, 1)
+
+
+def test_samples_of_long_strips(tmp_path: Path) -> None:
+    write_images(tmp_path, 2, (20, 17_000))
+    plan = synthgen.freeze(folder_recipe(tmp_path, size="native", foreground="all"))
+    assert {sample.image.shape for sample in Pipeline(plan).samples(range(10))} == {(20, 17_000, 1)}
+    with pytest.raises(
+        InputError, match=r"17000 x 20 pixels cannot be written as webp, which holds 16383 a sid"
+    ):
+        synthgen.freeze(
+            folder_recipe(tmp_path, size="native", foreground="all", output={"image_format": "webp"})
+        )
+    cv2.imwrite(str(tmp_path / "00.png"), np.zeros((20, 33_000), np.uint8))
+    cv2.imwrite(str(tmp_path / "01.png"), np.zeros((20, 33_000), np.uint8))
+    with pytest.raises(InputError, match=r"33000 x 20 pixels, and a sample has 16 to 32752 a side; set size"):
+        synthgen.freeze(folder_recipe(tmp_path, size="native", foreground="all"))
+
+
 def test_native_size_needs_one_size(tmp_path: Path) -> None:
     write_images(tmp_path, 3)
     assert synthgen.freeze(folder_recipe(tmp_path, size="native")).preparation.size == (40, 50)

@@ -94,6 +94,17 @@ def test_the_range_of_16_bits_is_told_where_there_is_one() -> None:
     )
 
 
+def test_defects_that_would_vanish_are_told_with_what_to_do() -> None:
+    assert "detectors" not in describe(plan(), 1, 22, 0)
+    assert describe(plan(), 1, 22, 9).splitlines()[-1] == (
+        "detectors    41% of the defects (9 of 22 made) would vanish at 256 x 256, the detectors' default "
+        "image_size: they fill half of no pixel there; use resize: tile with size: [256, 256], or detectors "
+        "with a larger image_size"
+    )
+    tiles = plan().model_copy(update={"preparation": Preparation(size=(900, 900), resize="tile", channels=3)})
+    assert "; use smaller tiles with size: [256, 256]" in describe(tiles, 1, 22, 9)
+
+
 def test_bytes_have_readable_prefixes() -> None:
     ends = {0.4: "0.4 B", 999: "999 B", 999.7: "1 kB", 1234: "1.23 kB", 56_789: "56.8 kB", 4.2e6: "4.2 MB"}
     for count, text in ends.items():

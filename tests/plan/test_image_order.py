@@ -47,6 +47,14 @@ def test_categories_take_turns_in_the_order_of_their_names() -> None:
 
 
 @pytest.mark.parametrize("spread", ["images", "categories"])
+def test_tiles_come_from_one_image_for_eight_in_a_row(spread: str) -> None:
+    images = images_of(UNEVEN)
+    rows = taken(recipe_for(spread), images, 40)
+    tiles = taken(small_recipe(spread=spread, resize="tile"), images, 320)
+    assert tiles == [image for image in rows for _ in range(8)]
+
+
+@pytest.mark.parametrize("spread", ["images", "categories"])
 def test_every_image_of_a_group_is_taken_once_before_any_is_taken_again(spread: str) -> None:
     chosen = taken(recipe_for(spread), images_of(UNEVEN), 420)
     groups = [chosen] if spread == "images" else [chosen[start::3] for start in range(3)]

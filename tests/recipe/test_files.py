@@ -70,8 +70,8 @@ ONE_SLIP = [
      "10: synthesizers[1].mask.scale: unknown field (found 3); did you mean scales?"),
     (SEED, "zzz:", "2: zzz: unknown field (found nothing); known fields: " + FIELDS),
     # Old names.
-    (SEED, "fit: crop", "2: fit: is called resize (whole or crop) now (found crop)"),
-    (SEED, "resize: resize", "2: resize: expected whole or crop, found resize; it is called whole now"),
+    (SEED, "fit: crop", "2: fit: is called resize (whole, crop or tile) now (found crop)"),
+    (SEED, "resize: resize", "2: resize: expected whole, crop or tile, found resize; it is called whole now"),
     (SEED, "split: fit", "2: split: expected train, held-out or all, found fit; it is called train now"),
     (SEED, "split: heldout",
      "2: split: expected train, held-out or all, found heldout; it is called held-out now"),
@@ -134,8 +134,15 @@ ONE_SLIP = [
     ("[256, 128]", "{height: 3}", "5: size: expected a list of 2 whole numbers or native, found {height: 3}"),
     # Words, switches and text.
     (SEED, '"two\\nlines": 3', f"2: two lines: unknown field (found 3); known fields: {FIELDS}"),
-    (SEED, "resize: croop", "2: resize: expected whole or crop, found croop; did you mean crop?"),
-    (SEED, "resize: no", "2: resize: expected whole or crop, found no"),
+    (SEED, "resize: croop", "2: resize: expected whole, crop or tile, found croop; did you mean crop?"),
+    ("[256, 128]", "native\nresize: tile",
+     "6: resize: tiles are cut out of the images, and size: native makes each sample as large as its image; "
+     "give the tiles' size: [height, width], such as [256, 256] (found tile)"),
+    ("[256, 128]", "[9000, 8000]",
+     "5: size: a sample has at most 64 megapixels (source.max_megapixels), and 8000 x 9000 pixels are 72 "
+     "(found [9000, 8000])"),
+    ("[256, 128]", "[40000, 128]", "5: size[0]: expected at most 32752, found 40000"),
+    (SEED, "resize: no", "2: resize: expected whole, crop or tile, found no"),
     ("keep_normal: true", "keep_normal: yes", "12: output.keep_normal: expected true or false, found yes"),
     (SEED, "foreground: atuo",
      "2: foreground: expected auto, all or a group of fields, found atuo; did you mean auto?"),
@@ -240,7 +247,7 @@ def test_all_mistakes_are_told_in_the_order_of_their_lines() -> None:
         "bottle.yaml:5: size[0]: expected 16 or more, found 8",
         "bottle.yaml:5: size[1]: expected 16 or more, found 9",
         "bottle.yaml:12: output.keep_normal: expected true or false, found no",
-        "--set resize=x: resize: expected whole or crop, found x",
+        "--set resize=x: resize: expected whole, crop or tile, found x",
     ]
 
 

@@ -44,6 +44,7 @@ def test_the_recipe_says_what_is_in_the_folder(tmp_path: Path) -> None:
     assert recipe.source.model_dump() == {
         "kind": "folder",
         "held_out": 0.2,
+        "max_megapixels": 64,
         "path": str(folder),
         "pattern": None,
     }

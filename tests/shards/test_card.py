@@ -98,9 +98,25 @@ def test_rejected_samples_are_explained(shard_directory: Path, marks: list[Mark]
     assert "| nsa | empty mask | 3 |" in rejected
 
 
-def test_every_fact_is_explained(card: str) -> None:
+def explained(card: str) -> tuple[str, list[str]]:
+    """The card's part on the facts, and the fields that it names."""
     schema = card.split("## Facts")[1].split("\n## ", maxsplit=1)[0]
-    assert re.findall(r"^\| `(\w+)` \|", schema, flags=re.MULTILINE) == list(Facts.model_fields)
+    return schema, re.findall(r"^\| `(\w+)` \|", schema, flags=re.MULTILINE)
+
+
+def test_the_place_of_tiles_is_explained_where_there_are_tiles(
+    shard_directory: Path, marks: list[Mark]
+) -> None:
+    plan = read_plan(open_directory(shard_directory))
+    tiles = plan.preparation.model_copy(update={"resize": "tile"})
+    schema, names = explained(write_card(marks, plan.model_copy(update={"preparation": tiles})))
+    assert names == list(Facts.model_fields)
+    assert "| `tile` | object: `top`, `left` | Top and left, in the normal image as decoded, of" in schema
+
+
+def test_every_fact_is_explained(card: str) -> None:
+    schema, names = explained(card)
+    assert names == [name for name in Facts.model_fields if name != "tile"]
     assert "| `box` | list of integers |" in schema
     assert "| `split` | string: `train`, `held-out` |" in schema
     assert "| `area` | number | Share of the image that the mask covers, 0–1. |" in schema

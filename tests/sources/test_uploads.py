@@ -41,5 +41,10 @@ def test_a_plan_on_known_ground_is_the_frozen_one() -> None:
 
 def test_a_recipe_with_uploads_can_be_written_down() -> None:
     recipe = small_recipe().model_copy(update={"source": UploadSource.of([picture(1)], "lids")})
-    assert recipe.model_dump()["source"] == {"kind": "uploads", "category": "lids", "held_out": 0.0}
+    assert recipe.model_dump()["source"] == {
+        "kind": "uploads",
+        "category": "lids",
+        "held_out": 0.0,
+        "max_megapixels": 1000,
+    }
     assert isinstance(recipe, Recipe)

@@ -127,7 +127,12 @@ def test_a_tar_is_scanned_once_and_read_where_the_image_lies(
     again = pickle.loads(pickle.dumps(source))
     assert again == source == WebDatasetSource(path=str(shards))
     assert again.read("000003.tar/3_0.png") == b"normal 3"
-    assert source.model_dump() == {"kind": "webdataset", "held_out": 0.2, "path": str(shards)}
+    assert source.model_dump() == {
+        "kind": "webdataset",
+        "held_out": 0.2,
+        "max_megapixels": 64,
+        "path": str(shards),
+    }
 
 
 def test_reading_is_bounded(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:

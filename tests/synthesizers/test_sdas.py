@@ -14,6 +14,7 @@ from synthgen.engines.run import open_run
 from synthgen.errors import InputError, RunError
 from synthgen.images.decode import decode
 from synthgen.pipeline.file_index import FileIndex
+from synthgen.pipeline.paired_normals import normal_images
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.pipeline.replay import render_again
 from synthgen.sample import Facts
@@ -164,6 +165,11 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"source": {"kind": "builtin", "categories": ["brick", "coins"]}},
         r"knows brick, coffee, gravel, and the source also has coins",
     ),
+    "tiles, resized": (
+        {"method": "sdas-local", "view": "resized"},
+        {"resize": "tile"},
+        r"needs a model that saw patches at the images' own resolution, and view: resized changes it",
+    ),
 }
 
 
@@ -172,6 +178,41 @@ def test_a_model_that_cannot_serve_is_refused(case: str, model: str) -> None:
     method, fields, message = WRONG[case]
     with pytest.raises(InputError, match=message):
         synthgen.freeze(recipe(model, method, **fields))
+
+
+def test_tiles_are_met_by_a_model_of_patches_at_their_resolution(model: str, tmp_path: Path) -> None:
+    """Whatever size the images have that the model's patches came from: the tiles do not say it."""
+    wanted = recipe(
+        model,
+        {"method": "sdas", "view": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
+        {"method": "sdas-local", "view": "patch", "mask": {"scales": [0, 2], "threshold": 0.1}},
+        size=[48, 64],
+        resize="tile",
+        count=12,
+    )
+    samples = generate(wanted, tmp_path / "out")
+    assert verify_shards(tmp_path / "out", normal_images(synthgen.freeze(wanted), None)).ok
+    assert all(render_again(sample, FileIndex([model])).identical for sample in samples)
+    exact = recipe(model, {"method": "sdas", "view": "exact"}, size=[16, 16], resize="tile")
+    assert Pipeline(synthgen.freeze(exact)).sample(1).image.shape == (16, 16, 3)
+
+
+def test_a_model_of_other_pictures_than_tiles_is_refused(model: str, tmp_path: Path) -> None:
+    whole = str(random_model(tmp_path / "whole", 16, CATEGORIES))
+    for view in ("exact", "patch", "resized"):
+        with pytest.raises(
+            InputError, match=r"sdas: resize: tile needs .* and \S+ saw whole images, resized"
+        ):
+            synthgen.freeze(recipe(whole, {"method": "sdas", "view": view}, size=[16, 16], resize="tile"))
+    large = str(random_model(tmp_path / "large", 32, CATEGORIES, view="patch", image_size=(40, 40)))
+    with pytest.raises(InputError, match=r"makes 32 x 32 pixels, and the tiles have only 64 x 16"):
+        synthgen.freeze(recipe(large, {"method": "sdas", "view": "patch"}, size=[16, 64], resize="tile"))
+
+
+def test_a_bank_is_refused_for_tiles(model: str, tmp_path: Path) -> None:
+    generate(recipe(model, {"method": "sdas-image", "view": "resized"}, normal_share=0.0), tmp_path / "bank")
+    with pytest.raises(InputError, match=r"does not say at which resolution.*leave the bank out"):
+        synthgen.freeze(recipe(model, {"method": "sdas", "bank": str(tmp_path / "bank")}, resize="tile"))
 
 
 BROKEN = {

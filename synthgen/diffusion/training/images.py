@@ -101,7 +101,7 @@ def _prepared(source: Source, paths: Sequence[str], found: Survey) -> Pixels:
     pixels = np.empty((len(paths), height, width, found.preparation.channels), np.uint8)
 
     def put(number: int) -> None:
-        pixels[number] = prepare(decode(source.read(paths[number])), found.preparation)
+        pixels[number] = prepare(decode(source.read(paths[number]), source.max_megapixels), found.preparation)
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(put, range(len(paths))))

@@ -7,9 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from synthgen.config.model import FrozenModel
 from synthgen.diffusion.training.presets import PRESETS, Prediction, PresetName, Variance, require_size
 from synthgen.errors import InputError
-
-_Side = Annotated[int, Field(ge=16, le=8192)]
-
+from synthgen.images.preparation import Side
 
 _OF_PRESET: Any = None
 """Stands for the preset's own value, which takes its place when the model is validated."""
@@ -29,7 +27,7 @@ class TrainingSettings(FrozenModel):
     """Side of the square images that the model makes, pixels."""
     view: Literal["image", "patch"] = "image"
     """Whether the model sees whole images, resized, or patches of them at their own scale."""
-    image_size: tuple[_Side, _Side] = (256, 256)
+    image_size: tuple[Side, Side] = (256, 256)
     """Height and width of the images that patches are cut from; as in the recipes that will use the model."""
     batch: Annotated[int, Field(ge=1, le=4096)] = _OF_PRESET
     """Images of a batch, on each device."""

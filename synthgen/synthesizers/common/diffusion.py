@@ -114,7 +114,9 @@ def _check_model(method: str, view: View, name: str, ingredients: Ingredients) -
             f"{method}: the model {name} makes {model} pixels and the samples have {images}; "
             "say how they meet (view: patch or resized), change the size, or train a model of that size"
         )
-    if view == "patch" and (facts.view != "patch" or facts.image_size != (height, width)):
+    if preparation.resize == "tile":
+        _check_model_of_tiles(method, view, name, ingredients)
+    elif view == "patch" and (facts.view != "patch" or facts.image_size != (height, width)):
         trained_on = f"{facts.image_size[1]} x {facts.image_size[0]}"
         seen = f"patches of {trained_on}" if facts.view == "patch" else f"whole images, at {trained_on}"
         raise InputError(
@@ -127,6 +129,22 @@ def _check_model(method: str, view: View, name: str, ingredients: Ingredients) -
         raise InputError(
             f"{method}: the model {name} knows {', '.join(facts.categories)}, and the source also has "
             f"{', '.join(sorted(unknown))}; choose the source's categories, or train a model on all of them"
+        )
+
+
+def _check_model_of_tiles(method: str, view: View, name: str, ingredients: Ingredients) -> None:
+    facts, (height, width) = ingredients.models[name].facts, ingredients.preparation.size
+    if facts.view != "patch" or view == "resized":
+        found = "view: resized changes it" if facts.view == "patch" else f"{name} saw whole images, resized"
+        raise InputError(
+            f"{method}: resize: tile needs a model that saw patches at the images' own resolution, and "
+            f"{found}; train with --set view=patch and the images' own size as --set "
+            "image_size=[HEIGHT,WIDTH], and use view: patch"
+        )
+    if facts.size > min(height, width):
+        raise InputError(
+            f"{method}: the model {name} makes {facts.size} x {facts.size} pixels, and the tiles have only "
+            f"{width} x {height}; cut larger tiles, or train a smaller model"
         )
 
 

@@ -258,6 +258,14 @@ HOSTILE_RECIPES = {
         '{"size": [512, 512], "resize": "crop", "synthesizers": [{"method": "cutpaste"}]}',
         "images.0",
     ),
+    "a tile": (
+        '{"size": [512, 512], "resize": "tile", "synthesizers": [{"method": "cutpaste"}]}',
+        "images.0",
+    ),
+    "a tile of no size": (
+        '{"size": "native", "resize": "tile", "synthesizers": [{"method": "cutpaste"}]}',
+        "recipe.resize",
+    ),
 }
 
 
