@@ -70,6 +70,20 @@ def test_a_probability_map_is_refused_at_any_size(side: int) -> None:
         read_mask(opencv(hill).data)
 
 
+def test_a_gradient_so_slow_that_most_neighbours_are_equal_is_refused() -> None:
+    ramp = np.tile(np.linspace(-10, 255, 2600).clip(0).astype(np.uint8), (32, 1))
+    with pytest.raises(UnusableImage, match="probability map"):
+        read_mask(opencv(ramp).data)
+
+
+def test_faint_levels_at_an_edge_are_that_edge() -> None:
+    """A rectangle that covers 3 % of the pixels on its left, and 97 % of those on its right."""
+    covered = np.zeros((64, 64), np.uint8)
+    covered[20:40, 20:40] = 255
+    covered[20:40, 19], covered[20:40, 40] = 8, 247
+    np.testing.assert_array_equal(read_mask(opencv(covered).data), covered > 0)
+
+
 def test_many_classes_beside_each_other_are_read() -> None:
     tiles = np.add.outer(np.arange(256) // 16 * 3, np.arange(256) // 16).astype(np.uint8)
     assert len(np.unique(tiles)) > 50
