@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from synthgen.images.preparation import MAX_SIDE, MIN_SIDE, Resize
+from synthgen.images.preparation import MIN_SIDE, Resize
 
 Size = tuple[int, int]
 """Height and width."""
@@ -12,6 +12,7 @@ Size = tuple[int, int]
 MOST_NATIVE_SIDE = 512
 """Images of one size are kept as they are up to this side, whatever their proportion."""
 MOST_SHORTER_SIDE = 256
+MOST_LONGER_SIDE = 8192
 MOST_PIXELS = 2**20
 """What a long strip is shrunk to, where its shorter side alone would leave it larger."""
 _STEP = 16
@@ -48,9 +49,9 @@ def propose_size(sizes: Counter[Size]) -> ProposedSize:
 def _shrunk(height: int, width: int) -> Size:
     """The size within the bounds that has the proportion of height x width, or is that itself."""
     shorter, longer = sorted((height, width))
-    shrink = min(MOST_SHORTER_SIDE / shorter, math.sqrt(MOST_PIXELS / (height * width)), MAX_SIDE / longer)
+    shrink = min(MOST_SHORTER_SIDE / shorter, math.sqrt(MOST_PIXELS / (height * width)), MOST_LONGER_SIDE / longer)
     if shrink >= 1:
         return height, width
     short = max(MIN_SIDE, round(shorter * shrink))
-    long = min(longer, MAX_SIDE, round(longer * shrink / _STEP) * _STEP)
+    long = min(longer, MOST_LONGER_SIDE, round(longer * shrink / _STEP) * _STEP)
     return (short, long) if height <= width else (long, short)

@@ -106,7 +106,7 @@ def test_long_woven_strips_take_seconds(tmp_path: Path) -> None:
         assert reports[-1][0] == reports[-1][1] > 1
 
     start = process_time()
-    recipe = write_recipe(str(folder), tmp_path / "r.yaml", watched)
+    recipe = write_recipe(str(folder), tmp_path / "r.yaml", progress=watched)
     assert process_time() - start < 30  # with a pass for every piece it was minutes
     assert recipe.size == "native"
     assert stages == ["looking at the images", "finding the foreground", "trying the methods"]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from synthgen.images.preparation import MAX_SIDE, MIN_SIDE
+from synthgen.images.preparation import MIN_SIDE
 from synthgen.recipe.proposed_size import MOST_PIXELS, MOST_SHORTER_SIDE, Size, propose_size
 from synthgen.streams import Stream
 
@@ -54,7 +54,7 @@ def test_nothing_is_enlarged_or_out_of_proportion() -> None:
         height, width = size
         least_height, least_width = (min(sides) for sides in zip(*sizes, strict=True))
         assert height <= least_height and width <= least_width
-        assert min(size) >= MIN_SIDE and max(size) <= MAX_SIDE
+        assert min(size) >= MIN_SIDE and max(size) <= 8192
         assert min(size) <= MOST_SHORTER_SIDE or (len(sizes) == 1 and max(size) <= 512)
         assert height * width <= 1.05 * MOST_PIXELS
         if min(size) > MIN_SIDE:
