@@ -87,7 +87,7 @@ def test_a_layout_by_name(tmp_path: Path) -> None:
     # By the name of another layout, ``good`` is a defect like any other.
     assert all(image.anomalous for image in open_dataset(str(tmp_path), "btad").test_set("tubes").images)
     with pytest.raises(
-        InputError, match=r"data set 'mvtek' is not known; .* visa, btad, mvtec, mpdd, shards"
+        InputError, match=r"data set 'mvtek' is not known; .* visa, btad, mvtec, mpdd, folders, shards"
     ):
         open_dataset(str(tmp_path), "mvtek")
 
@@ -147,8 +147,11 @@ def test_visa_with_a_wrong_split_file(tmp_path: Path, rows: str, reason: str) ->
 
 def test_nothing_with_labels(tmp_path: Path) -> None:
     save(tmp_path / "a.png", picture(1))
-    places = r"split_csv/1cls\.csv, no test/<defect type> or <category>/test/<defect type> and no plan\.json"
-    with pytest.raises(InputError, match=rf"has no {places}; .* \(visa, btad, mvtec, mpdd\)"):
+    places = (
+        r"split_csv/1cls\.csv, no test/<defect type> or <category>/test/<defect type>, "
+        r"no good beside folders of defects and no plan\.json"
+    )
+    with pytest.raises(InputError, match=rf"has no {places}; .* \(visa, btad, mvtec, mpdd, folders\)"):
         open_dataset(str(tmp_path))
     with pytest.raises(InputError, match="does not exist"):
         open_dataset(str(tmp_path / "none"))

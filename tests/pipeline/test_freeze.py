@@ -115,7 +115,9 @@ def test_only_bad_images_are_an_error_that_names_the_first(tmp_path: Path) -> No
 def test_larger_images_are_read_where_the_source_says_so(tmp_path: Path) -> None:
     """With foreground masks of the same size; and what is verified and trained on reads as much."""
     write_images(tmp_path / "good", 2, (1001, 1000))
-    write_images(tmp_path / "masks", 2, (1001, 1000))
+    (tmp_path / "masks").mkdir()
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"masks/{number:02d}.png"), np.full((1001, 1000), 255, np.uint8))
     masks = {"masks": str(tmp_path / "masks")}
     source = {"kind": "folder", "path": str(tmp_path / "good")}
     with pytest.raises(
