@@ -11,6 +11,8 @@ from synthgen.storage.lock import NAME, held
 from synthgen.storage.output import OutputDirectory
 from tests.cli.helpers import COMMAND, RECIPE, Result, Run, process, sums, write_pictures
 
+pytestmark = pytest.mark.timeout(300)
+
 SMALL = ["--weights", "random", "--set", "image_size=32", "--set", "channels=20"]
 
 
@@ -23,7 +25,7 @@ def test_of_two_equal_runs_one_refuses_and_the_other_completes(here: Path, run: 
     ]
     results = []
     for each in both:
-        out, err = each.communicate(timeout=100)
+        out, err = each.communicate(timeout=200)
         results.append(Result(each.returncode, out, err))
     if {result.code for result in results} == {0}:
         assert any("shards are there already" in result.err for result in results)  # one after the other
