@@ -112,7 +112,7 @@ def test_a_directory_in_which_another_command_writes(command: str, here: Path, r
         (["generate", "r.yaml", "--out", "good"], "good: is the folder of the normal images"),
         (["generate", "r.yaml", "--out", "good/../link"], "link: is the folder of the normal images"),
         (["detect", "fit", "padim", "good", "--out", "good", *SMALL], "good: holds 00.png, which is no part"),
-        (["sdas", "train", "good", "--out", "good"], "good: is the folder of the normal images"),
+        (["sdas", "train", "good", "--out", "good"], "good: holds no training, but 00.png"),
         (["sdas", "train", "good", "--out", "good/model"], "good/model: lies in the folder of the normal"),
     ],
 )
