@@ -49,7 +49,9 @@ def propose_size(sizes: Counter[Size]) -> ProposedSize:
 def _shrunk(height: int, width: int) -> Size:
     """The size within the bounds that has the proportion of height x width, or is that itself."""
     shorter, longer = sorted((height, width))
-    shrink = min(MOST_SHORTER_SIDE / shorter, math.sqrt(MOST_PIXELS / (height * width)), MOST_LONGER_SIDE / longer)
+    shrink = min(
+        MOST_SHORTER_SIDE / shorter, math.sqrt(MOST_PIXELS / (height * width)), MOST_LONGER_SIDE / longer
+    )
     if shrink >= 1:
         return height, width
     short = max(MIN_SIDE, round(shorter * shrink))

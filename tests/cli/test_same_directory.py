@@ -11,6 +11,8 @@ from synthgen.storage.lock import NAME, held
 from synthgen.storage.output import OutputDirectory
 from tests.cli.helpers import COMMAND, RECIPE, Result, Run, process, sums, write_pictures
 
+pytestmark = pytest.mark.timeout(300)
+
 SMALL = ["--weights", "random", "--set", "image_size=32", "--set", "channels=20"]
 
 
@@ -23,7 +25,7 @@ def test_of_two_equal_runs_one_refuses_and_the_other_completes(here: Path, run: 
     ]
     results = []
     for each in both:
-        out, err = each.communicate(timeout=100)
+        out, err = each.communicate(timeout=200)
         results.append(Result(each.returncode, out, err))
     if {result.code for result in results} == {0}:
         assert any("shards are there already" in result.err for result in results)  # one after the other
@@ -110,7 +112,7 @@ def test_a_directory_in_which_another_command_writes(command: str, here: Path, r
         (["generate", "r.yaml", "--out", "good"], "good: is the folder of the normal images"),
         (["generate", "r.yaml", "--out", "good/../link"], "link: is the folder of the normal images"),
         (["detect", "fit", "padim", "good", "--out", "good", *SMALL], "good: holds 00.png, which is no part"),
-        (["sdas", "train", "good", "--out", "good"], "good: is the folder of the normal images"),
+        (["sdas", "train", "good", "--out", "good"], "good: holds no training, but 00.png"),
         (["sdas", "train", "good", "--out", "good/model"], "good/model: lies in the folder of the normal"),
     ],
 )

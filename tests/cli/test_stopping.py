@@ -13,7 +13,9 @@ import pytest
 
 from tests.cli.helpers import COMMAND, RECIPE, Result, write_pictures
 
-SECONDS = 60
+pytestmark = pytest.mark.timeout(300)
+
+SECONDS = 100
 STOPPED = r"^synthgen: stopped; run the same command again to go on$"
 
 START = ["env", "--default-signal=INT,TERM,HUP", *COMMAND]

@@ -76,9 +76,9 @@ def train_diffusion(
     settings = settings or TrainingSettings()
     require_device(device)
     chosen = source if isinstance(source, Source) else named_source(str(source), categories)
-    require_apart(str(out), chosen.location, "the normal images", all_below=isinstance(chosen, FolderSource))
     directory = TrainingDirectory(_local(str(out)))
     directory.require_usable()
+    require_apart(str(out), chosen.location, "the normal images", all_below=isinstance(chosen, FolderSource))
     first_weights = find_first_weights(init_from) if init_from else None
     accelerator = _accelerator(settings, device)
     is_main = accelerator.is_main_process

@@ -9,6 +9,7 @@ import torch
 
 from synthgen.diffusion.model_files import is_model
 from synthgen.diffusion.training.directory import TrainingDirectory
+from synthgen.storage.lock import NAME as LOCK
 from tests import twelve_bits
 from tests.cli.helpers import Result, Run
 from tests.diffusion.training.trainings import write_pictures
@@ -144,8 +145,9 @@ def test_two_trainings_at_once_are_kept_apart(train: Run, here: Path) -> None:
         train().assert_refused(
             "model: another training is running there; wait for its end, or choose another"
         )
-        assert not list((here / "model" / "training").iterdir())
+        assert [path.name for path in (here / "model" / "training").iterdir()] == [LOCK]
     assert train().code == 0
+    assert not (here / "model" / "training" / LOCK).exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
