@@ -57,8 +57,10 @@ class FolderSource(Source):
             paths = [path for path in found.images if matches(path)]
             others = [path for path in found.other_formats if matches(path)]
         if not paths:
-            wanted = f" that matches {self.pattern!r}" if self.pattern else ""
-            raise InputError(f"{self.path} has no image{wanted}; {LOOKED_FOR}{found_instead(found)}")
+            pattern = self.pattern or "**/*"
+            raise InputError(
+                f"{self.path} has no image that matches {pattern!r}; {LOOKED_FOR}{found_instead(found)}"
+            )
         return Listed([Entry(path, root.name) for path in paths], others, found.strays)
 
     def read(self, path: str) -> bytes:

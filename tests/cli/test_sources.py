@@ -55,11 +55,11 @@ def test_bad_names_cannot_write_to_the_terminal(here: Path, run: Run) -> None:
 
 
 def test_only_bad_images_are_refused_and_the_first_is_named(here: Path, run: Run) -> None:
-    (here / "bad").mkdir()
+    (here / "odd").mkdir()
     for name in ("a.png", "b.png"):
-        (here / "bad" / name).write_text("")
-    run("check", "r.yaml", "--source", "bad").assert_refused_at_once("none of the 2 images .*a.png: the file")
-    run("init", "bad").assert_refused_at_once(r"bad has no usable image; a\.png: the file is empty")
+        (here / "odd" / name).write_text("")
+    run("check", "r.yaml", "--source", "odd").assert_refused_at_once("none of the 2 images .*a.png: the file")
+    run("init", "odd").assert_refused_at_once(r"odd has no usable image; a\.png: the file is empty")
     assert not (here / "recipe.yaml").exists()
 
 

@@ -110,7 +110,9 @@ def test_a_foreground_of_everything_or_nothing(value: int, code: int, here: Path
     result = run("generate", "r.yaml", "--out", "out", "--set", "foreground={masks: masks}")
     assert result.code == code
     if code:
-        result.assert_refused("6 of 6 anomalous samples .*empty mask.*or check the foreground", code=1)
+        result.assert_refused(
+            "6 of 6 anomalous samples .*empty mask.*or check the recipe's foreground", code=1
+        )
         assert not (here / "out/manifest.json").exists()
 
 
