@@ -69,6 +69,11 @@ def says_nothing(name: str) -> bool:
     return all(word in words_of.SAY_NOTHING | words_of.NESTS or len(word) == 1 for word in words(name))
 
 
+def is_called_pictures(name: str) -> bool:
+    """Whether a folder's name says that there are pictures, and nothing else: ``images``, ``JPEGImages``."""
+    return bool(words(name)) and set(words(name)) <= words_of.SAY_NOTHING
+
+
 def words(name: str) -> list[str]:
     """The words of a name, in lower case, without numbers: ``NODefect_images2`` is no, defect, images."""
     return [word.lower() for word in _WORD.findall(name) if not word.isdigit()]

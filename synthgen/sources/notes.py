@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from synthgen.sources.tree import bare
+from synthgen.errors import InputError
+from synthgen.sources.tree import bare, called_mask
 from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root
 
@@ -27,20 +28,49 @@ _LOOKS = {
 
 
 def label_file(root: Root, found: Listing) -> str | None:
-    """The first file of a folder that looks like labels of defects; a few at each place are read."""
+    """The first file of a folder that is called labels of defects, or looks like them.
+
+    A few at each place are read, and of those beside the folder one that names a picture in it.
+    """
     notes = [path for path in found.rest if PurePosixPath(path).suffix.lower() in _LOOKS]
     pictures = set(map(bare, found.images))
     beside = [path for path in notes if bare(path) in pictures]
     top = [path for path in notes if "/" not in path and bare(path) not in pictures]
-    return next((path for path in [*_some(top), *_some(beside)] if _is_label_file(root, path)), None)
+    # Masks and labels may be of any format: what is called so tells of defects unread.
+    called = next(
+        (path for path in (*found.rest, *found.other_formats) if called_mask(path) is not None), None
+    )
+    looks = (path for path in [*_some(top), *_some(beside), *_some(notes)] if _is_label_file(root, path))
+    return called or next(looks, None) or _above(root, found.images)
+
+
+def _above(root: Root, images: Sequence[str]) -> str | None:
+    """The file of labels in the folder above that names one of the first pictures."""
+    above = root.above(1)
+    if above is None or not images:
+        return None
+    names = [PurePosixPath(path).name.encode(errors="replace") for path in images[:LOOKED_AT]]
+    try:
+        notes = [name for suffix in _LOOKS for name in above.files(suffix)]
+    except InputError:  # it need not be readable
+        return None
+    for note in _some(notes):
+        if called_mask(note) is not None or _is_label_file(above, note):
+            start = _start(above, note)
+            if any(name in start for name in names):
+                return f"../{note}"
+    return None
 
 
 def _is_label_file(root: Root, path: str) -> bool:
+    return _LOOKS[PurePosixPath(path).suffix.lower()].search(_start(root, path)) is not None
+
+
+def _start(root: Root, path: str) -> bytes:
     try:
-        start = root.read(path, limit=_START_BYTES)
+        return root.read(path, limit=_START_BYTES)
     except OSError:
-        return False
-    return _LOOKS[PurePosixPath(path).suffix.lower()].search(start) is not None
+        return b""
 
 
 def _some(paths: Sequence[str]) -> Sequence[str]:

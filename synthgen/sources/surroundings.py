@@ -1,7 +1,7 @@
 """What the folder's own name, and the folders around it, say of the pictures in it."""
 
 from synthgen.errors import InputError
-from synthgen.sources.habits import Role, folder_role, is_wholly
+from synthgen.sources.habits import Role, folder_role, is_called_pictures, is_wholly
 from synthgen.storage.root import Root
 
 LEVELS = 3
@@ -28,6 +28,22 @@ def require_good_surroundings(root: Root, has_good_folders: bool = False) -> Non
                 "expected; give another folder, or say which pictures are good by --normal '**/*' (in a "
                 'recipe: kind: folder, pattern: "**/*")'
             )
+    if is_called_pictures(root.part(1)) and (masks := _masks_beside(root)):
+        raise InputError(
+            f"{root.url} lies beside {masks}, a name for masks, so its pictures may show defects, and good "
+            "products are expected; give another folder, or say which pictures are good by --normal '**/*' "
+            '(in a recipe: kind: folder, pattern: "**/*")'
+        )
+
+
+def _masks_beside(root: Root) -> str | None:
+    """The folder of masks that lies beside a folder, if there is one."""
+    above = root.above(1)
+    try:
+        names = above.folders() if above else []
+    except InputError:  # it need not be readable
+        return None
+    return next((name for name in names if is_wholly(name, Role.MASK)), None)
 
 
 def _is_data_set(root: Root) -> bool:

@@ -15,7 +15,9 @@ NORMAL: Final = _words(
 )
 """Good products, wherever the word stands in a name."""
 
-NORMAL_NAMES: Final = _words("pass passed fine clean free perfect accepted gut io bon bons bom goed")
+NORMAL_NAMES: Final = _words(
+    "pass passed fine clean free perfect accept accepted fresh gut io bon bons bom goed"
+)
 """Good products, where no other word of more than two letters is in the name."""
 
 DEFECT: Final = _words(
@@ -27,6 +29,9 @@ DEFECT: Final = _words(
     breakages dent dents dented contamination contaminations contaminated corrosion corroded rust rusty stain
     stains stained blister blisters blowhole blowholes porosity deformation deformed chipped crazing
     inclusion inclusions spalling delamination burr burrs fray frayed misplaced misaligned bruise bruised
+    rotten rot mold moldy mould mouldy spoiled diseased disease infected leak leaks leaking burnt burned
+    melted torn ripped wrinkle wrinkles wrinkled warped pinhole pinholes shrinkage spatter abrasion gouge
+    gouges creased discolored discoloured deformities deformity
     fehler fehlerhaft defekt defekte ausschuss schlecht riss risse kratzer mauvais defaut defauts difettoso
     difetto malo malos defecto defectos
     heatmap heatmaps overlay overlays
@@ -58,7 +63,8 @@ ANY_DEFECT: Final = _words(
 MASK: Final = _words(
     """
     mask masks groundtruth gt gts label labels labelled labeled annotation annotations annotated seg segs
-    segmentation segmentations segmented saliency matte mattes roi rois maske masken truth truths bbox bboxes
+    segmentation segmentations segmented semantic bounding bbox bboxes saliency matte mattes roi rois maske
+    masken truth truths
     """
 )
 """Masks and other marks of where a defect is."""
@@ -91,7 +97,7 @@ FREE: Final = ("free", "less", "frei")
 SAY_NOTHING: Final = _words(
     """
     data image images imgs img pic pics picture pictures photo photos frame frames rgb color colour raw set
-    sets all the of and files public private mixed source sources input inputs
+    sets all the of and files public private mixed source sources input inputs jpeg jpg png bmp tif tiff
     """
 )
 """Words that say nothing about what is in a picture."""

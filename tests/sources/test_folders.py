@@ -131,14 +131,26 @@ def test_a_camera_may_keep_two_formats_of_a_picture(tmp_path: Path) -> None:
         ("train.csv", "ImageId,ClassId,EncodedPixels\n0.png,1,3 4\n"),
         ("parts.csv", "file;defect;operator\n0.png;1;me\n"),
         ("0.txt", "0 0.51 0.5 0.1 0.12\n1 0.2 0.3 0.1 0.1\n"),
+        ("lable/0.txt", "466 441 493 470 3\n"),
     ],
 )
 def test_labels_beside_the_pictures_are_refused(name: str, content: str, tmp_path: Path) -> None:
     save(tmp_path / "set/0.png", picture(0))
+    (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "set" / name).write_text(content)
     with pytest.raises(InputError, match=f"{name} looks like labels of defects; give a folder of good"):
         FolderSource(path=str(tmp_path / "set")).entries()
     assert FolderSource(path=str(tmp_path / "set"), pattern="*").entries()
+
+
+@pytest.mark.parametrize(
+    "name", ["groundTruth/0.mat", "1st_manual_mask/0.gif", "0_label.npy", "Annotations/0.xml"]
+)
+def test_masks_and_labels_of_any_format_are_refused_by_their_names(name: str, tmp_path: Path) -> None:
+    save(tmp_path / "set/images/0.png", picture(0))
+    build(tmp_path / "set", name)
+    with pytest.raises(InputError, match=f"{name} looks like labels of defects"):
+        source_for(str(tmp_path / "set")).entries()
 
 
 @pytest.mark.parametrize(
@@ -268,3 +280,33 @@ def test_masks_are_paired_by_name_and_type() -> None:
     assert pair(defects, {"gt/1.png": ""}, "set") == {}  # of which of the two?
     with pytest.raises(InputError, match="masks of one image"):
         pair(defects, {"gt/2.png": "", "gt/2_mask.png": ""}, "set")
+
+
+def test_pictures_beside_a_folder_of_masks_may_show_defects(tmp_path: Path) -> None:
+    fill(tmp_path / "set", "?JPEGImages ?parts #SegmentationClass")
+    with pytest.raises(InputError, match="lies beside SegmentationClass, a name for masks"):
+        source_for(str(tmp_path / "set/JPEGImages")).entries()
+    assert source_for(str(tmp_path / "set/parts")).entries()  # the masks may be those of the product
+    assert source_for(str(tmp_path / "set/JPEGImages"), normal=["*"]).entries()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("labels.csv", "images/000.png  1.0  mono\n"), ("truth.csv", "file,defect\n000.png,1\n")],
+)
+def test_labels_above_the_folder_that_name_its_pictures(name: str, content: str, tmp_path: Path) -> None:
+    fill(tmp_path / "set", "?images")
+    (tmp_path / "set" / name).write_text(content)
+    for folder in ("set", "set/images"):
+        with pytest.raises(InputError, match=f"{name} looks like labels of defects"):
+            source_for(str(tmp_path / folder)).entries()
+    (tmp_path / "set" / name).write_text(content.replace("000", "999"))
+    assert source_for(str(tmp_path / "set/images")).entries()  # of other pictures
+
+
+def test_a_folder_of_label_files_is_refused_whatever_is_in_them(tmp_path: Path) -> None:
+    fill(tmp_path / "set", "?images/train")
+    (tmp_path / "set/labels/train").mkdir(parents=True)
+    (tmp_path / "set/labels/train/000.txt").write_text("")
+    with pytest.raises(InputError, match=r"labels/train/000\.txt looks like labels of defects"):
+        source_for(str(tmp_path / "set")).entries()

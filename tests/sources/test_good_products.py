@@ -69,6 +69,13 @@ WITH_DEFECTS = {
     "Russian": "+годные -брак",
     "anomalies": "+free -anomalies",
     "rejected": "+accepted -rejected",
+    "fruit": "+fresh -rotten",
+    "plants": "+healthy -diseased",
+    "MSD": "+good -oil -scratch -stain #ground_truth_1",
+    "lemons": "+good_quality -bad_quality",
+    "non-cracked": "+non_crack -crack",
+    "wood": "?images1 #SemanticMaps",
+    "screens": "+normal -mura -line_gap",
 }
 """Folders by what lies in them: + good products for training, - no such, # masks, ? what nobody can know."""
 
