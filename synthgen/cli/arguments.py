@@ -25,6 +25,13 @@ def path(text: str) -> str:
     return text
 
 
+def folder_name(text: str) -> str:
+    """The name of folders, or a glob; not nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder's name or a glob, found nothing")
+    return text
+
+
 def positive(text: str) -> int:
     """A whole number of 1 or more."""
     try:
@@ -101,7 +108,7 @@ def add_normal(added: argparse.ArgumentParser) -> None:
     """``--normal``, which can be given several times."""
     added.add_argument(
         "--normal",
-        type=path,
+        type=folder_name,
         action="append",
         metavar="NAME",
         help="take good products from the folders of this name, or that match this glob, alone",

@@ -10,6 +10,7 @@ from synthgen.cli.arguments import (
     add_normal,
     add_on_bad_image,
     command,
+    folder_name,
     path,
     positive,
 )
@@ -34,7 +35,7 @@ def add(commands: Commands) -> None:
         type=path,
         help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, folders, shards",
     )
-    added.add_argument("--masks", type=path, help="the folder of masks, as a name or glob")
+    added.add_argument("--masks", type=folder_name, help="the folder of masks, as a name or glob")
     added.add_argument("--source", type=path, help="where the normal images of shards lie now")
     add_categories(added)
     add_normal(added)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from synthgen.engines.base import Engine, News
 from synthgen.engines.local import LocalEngine, start_importing
-from synthgen.engines.run import Run, open_run
+from synthgen.engines.run import Run, open_run, require_shards
 from synthgen.errors import InputError
 from synthgen.pipeline.freeze import freeze
 from synthgen.plan.plan import Plan
@@ -47,6 +47,7 @@ def generate(
     if isinstance(recipe, Recipe):
         start_importing(recipe)
         recipe = freeze(recipe, progress)
+    require_shards(recipe, shards)
     directory = OutputDirectory(url)
     directory.create()
     refusal = f"{url}: another run is making these shards; wait for its end, or choose another --out"

@@ -94,14 +94,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
 
     Raises InputError where the directory was made by another recipe or holds what a run would write over.
     """
-    total = shard_count(plan)
-    if shards and shards[-1] >= total:
-        raise InputError(f"shard {shards[-1]}: the recipe has {total} shards, 0 to {total - 1}")
-    if total > MAX_SHARDS:
-        raise InputError(
-            f"{plan.recipe.count} samples would be {total} shards, and a run has at most "
-            f"{MAX_SHARDS}; give a larger output.shard_size than {plan.recipe.output.shard_size}"
-        )
+    require_shards(plan, shards)
     directory = OutputDirectory(url)
     directory.create()
     root = Root(url)
@@ -109,7 +102,7 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
     names = set(root.names() if root.is_folder() else ())
     _refuse_foreign(plan, root, names)
     directory.remove_leftovers()
-    everything = range(total)
+    everything = range(shard_count(plan))
     with explained(url):
         directory.write(PLAN_NAME, plan.model_dump_json().encode())
         directory.write(RECIPE, dump_recipe(plan.recipe).encode())
@@ -119,6 +112,18 @@ def open_run(plan: Plan, url: str, shards: Sequence[int] | None = None) -> Run:
         if mark:
             run.add(mark)
     return run
+
+
+def require_shards(plan: Plan, shards: Sequence[int] | None) -> None:
+    """Raise InputError where a plan has more shards than a run may have, or not the ones that are wanted."""
+    total = shard_count(plan)
+    if shards and shards[-1] >= total:
+        raise InputError(f"shard {shards[-1]}: the recipe has {total} shards, 0 to {total - 1}")
+    if total > MAX_SHARDS:
+        raise InputError(
+            f"{plan.recipe.count} samples would be {total} shards, and a run has at most "
+            f"{MAX_SHARDS}; give a larger output.shard_size than {plan.recipe.output.shard_size}"
+        )
 
 
 def _refuse_foreign(plan: Plan, root: Root, names: set[str]) -> None:

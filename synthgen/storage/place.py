@@ -55,6 +55,9 @@ def require_apart(out: str, source: str | None, what: str, *, all_below: bool = 
 
 
 def _resolved(place: str) -> str:
-    system, path = file_system(place)
+    try:
+        system, path = file_system(place)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{place}: cannot be opened ({error})") from error
     url = str(system.unstrip_protocol(path)).rstrip("/")
     return os.path.realpath(path) if url.startswith(LOCAL_SCHEMES) else url

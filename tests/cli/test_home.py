@@ -60,6 +60,18 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
     ("sdas train", "--init-from"): ["sdas", "train", "good", "--out", "new", "--init-from", "~/few"],
     ("detect fit", "source"): ["detect", "fit", "padim", "~/good", "--out", "new", *SMALL],
     ("detect fit", "--out"): ["detect", "fit", "padim", "good", "--out", "~/new", *SMALL],
+    ("detect fit", "--source"): [
+        "detect",
+        "fit",
+        "padim",
+        "shards",
+        "--source",
+        "~/good",
+        "--out",
+        "new",
+        *SMALL,
+    ],
+    ("evaluate", "--source"): ["evaluate", "padim", "shards", "--source", "~/good", *SMALL],
     ("detect fit", "--weights"): ["detect", "fit", "padim", "good", "--out", "new", "--weights", "~/r.yaml"],
     ("detect score", "directory"): ["detect", "score", "~/detector", "good"],
     ("detect score", "images"): ["detect", "score", "detector", "~/good"],
@@ -114,8 +126,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mask[:32] = 255
     for number in range(2):
         Image.fromarray(mask).save(folder / f"parts/nut/ground_truth/cut/{number:02d}_mask.png")
+    (folder / "masks").mkdir()
+    for file in (folder / "good").iterdir():
+        Image.fromarray(mask).save(folder / "masks" / file.name)
     (folder / "r.yaml").write_text(RECIPE.replace("path: good", f"path: {folder}/good"))
-    synthgen.generate(synthgen.load_recipe(folder / "r.yaml"), folder / "shards", workers=1)
+    synthgen.generate(synthgen.load_recipe(folder / "r.yaml", ["split=all"]), folder / "shards", workers=1)
     choice = synthgen.DetectorChoice.of("padim", SMALL[3::2], weights="random")
     synthgen.fit_detector(choice, folder / "good", folder / "detector")
     return folder
@@ -176,7 +191,7 @@ def test_every_field_of_a_recipe_that_is_a_path_is_tested() -> None:
     ("override", "told"),
     [
         ("source.path=~/good", ""),
-        ("foreground={masks: ~/good}", ""),
+        ("foreground={masks: ~/masks}", ""),
         ("synthesizers=[{method: perlin-texture, textures: ~/good}]", ""),
         ("synthesizers=[{method: sdas-image, model: ~/few}]", "has no synthgen.json"),
         ("synthesizers=[{method: sdas, bank: ~/few}]", "has no plan.json"),
