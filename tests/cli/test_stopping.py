@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -163,3 +165,36 @@ def test_a_command_that_is_stopped_at_some_place(
     assert [name for name in left if name.startswith(".")] == []
     assert "new.yaml" not in left
     assert "detector.json" not in left
+
+
+@pytest.mark.parametrize(("number", "as_of"), [(2, 2), (15, 15), (1, 15)])
+def test_a_service_that_is_stopped_with_a_long_folder_for_temporary_files(
+    number: int,
+    as_of: int,
+    folder: Path,
+    start: Callable[..., "subprocess.Popen[str]"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "recipes").mkdir()
+    (folder / "recipes/r.yaml").write_text(RECIPE.replace("path: good", f"path: {folder}/good"))
+    long = folder / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setenv("SYNTHGEN_WORKERS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start("serve", "--recipes", "recipes", "--port", str(port), "--device", "cpu")
+
+    def is_ready() -> bool:
+        time.sleep(0.5)  # each question is a line in the log, and nobody reads that meanwhile
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    wait_for(is_ready, process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, number)
+    assert_stopped(process, as_of)
+    assert_gone(workers)
