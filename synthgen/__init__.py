@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from synthgen.recipe.files import load_recipe
     from synthgen.recipe.recipe import Recipe
     from synthgen.sample import Facts, Sample
+    from synthgen.sources.folders import FoldersSource
 
 _HOMES = {
     "AnomalyDataset": "pipeline.dataset",
     "DetectorChoice": "detectors.choice",
     "Facts": "sample",
+    "FoldersSource": "sources.folders",
     "Pipeline": "pipeline.pipeline",
     "Plan": "plan.plan",
     "Recipe": "recipe.recipe",
@@ -53,6 +55,7 @@ __all__ = [
     "AnomalyDataset",
     "DetectorChoice",
     "Facts",
+    "FoldersSource",
     "Pipeline",
     "Plan",
     "Recipe",

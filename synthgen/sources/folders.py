@@ -153,7 +153,7 @@ class FoldersSource(LabelledSource):
             for path in self._paths
         )
         name = Root(self.path).name
-        return {"_".join(names) or name: found[names] for names in sorted(found)}
+        return {"/".join(names) or name: found[names] for names in sorted(found)}
 
     def _masks_beside_images(self) -> set[str]:
         """The pictures beside a JPEG of the same name, where those that are looked at have no shades."""
