@@ -313,6 +313,6 @@ def test_a_folder_of_label_files_is_refused_whatever_is_in_them(tmp_path: Path) 
 
 
 def test_products_of_like_names_stay_apart(tmp_path: Path) -> None:
-    fill(tmp_path / "set", "+bolt/m8/good +bolt_m8/good")
+    fill(tmp_path / "set", "+bolt/hex/good +bolt_hex/good")
     categories = {entry.category for entry in source_for(str(tmp_path / "set")).entries()}
-    assert categories == {"bolt/m8", "bolt_m8"}
+    assert categories == {"bolt/hex", "bolt_hex"}
