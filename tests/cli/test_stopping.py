@@ -167,7 +167,7 @@ def test_a_command_that_is_stopped_at_some_place(
     assert "detector.json" not in left
 
 
-@pytest.mark.parametrize(("number", "as_of"), [(2, 2), (15, 15), (1, 15)])
+@pytest.mark.parametrize(("number", "as_of"), [(2, 2), (15, 15)])
 def test_a_service_that_is_stopped_with_a_long_folder_for_temporary_files(
     number: int,
     as_of: int,
