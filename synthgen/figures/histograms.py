@@ -1,7 +1,10 @@
 """Histograms of shard statistics: as text for a terminal, and as a picture."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -58,10 +61,12 @@ def save(statistics: ShardStatistics, out: str) -> None:
     """Draw the histograms to a PNG. Raises InputError where ``out`` is no place for one."""
     if not out.lower().endswith(".png"):
         raise InputError(f"{out}: the histograms are a PNG; give a name that ends in .png")
-    write_file(out, draw(statistics))
+    picture = BytesIO()
+    draw(statistics, picture)
+    write_file(out, picture.getvalue())
 
 
-def draw(statistics: ShardStatistics) -> bytes:
+def draw(statistics: ShardStatistics, file: Path | BinaryIO) -> None:
     """Paint the histograms as a PNG that is WIDTH pixels wide."""
     tables, charts = _tables(statistics), statistics.measured > 0
     top = MARGIN + TITLE + SUBTITLE + 72
@@ -78,7 +83,11 @@ def draw(statistics: ShardStatistics) -> bytes:
         _paint_contrasts(canvas, right, top, statistics.contrasts)
         _paint_heat(canvas, MARGIN, tables_top, statistics.positions)
     _paint_tables(canvas, right if charts else MARGIN, tables_top, tables)
-    return drawn(image)
+    data = drawn(image)
+    if isinstance(file, Path):
+        file.write_bytes(data)
+    else:
+        file.write(data)
 
 
 def _tables(statistics: ShardStatistics) -> dict[str, dict[str, int]]:

@@ -21,7 +21,7 @@ def require_good_surroundings(root: Root, has_good_folders: bool = False) -> Non
         name, above = root.part(level), root.above(level)
         if above is None:
             return
-        if is_wholly(name, *wrong) and (level == 1 or _is_data_set(above)):
+        if is_wholly(name, *wrong) and (level == 1 or _is_part_of_data_set(name, above)):
             where = "is called" if level == 1 else "lies in a folder called"
             raise InputError(
                 f"{root.url} {where} {name}, a name for {folder_role(name).value}, and good products are "
@@ -46,9 +46,14 @@ def _masks_beside(root: Root) -> str | None:
     return next((name for name in names if is_wholly(name, Role.MASK)), None)
 
 
-def _is_data_set(root: Root) -> bool:
-    """Whether a folder has one of good products or of training images."""
+def _is_part_of_data_set(name: str, root: Root) -> bool:
+    """Whether a folder of a plain name lies beside one of good products or of training images.
+
+    A number in it makes it one of many (``masks0``), which need not belong together.
+    """
+    if any(character.isdigit() for character in name):
+        return False
     try:
-        return any(folder_role(name) in (Role.NORMAL, Role.TRAIN) for name in root.folders())
+        return any(folder_role(beside) in (Role.NORMAL, Role.TRAIN) for beside in root.folders())
     except InputError:  # it need not be readable
         return False

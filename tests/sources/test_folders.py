@@ -316,3 +316,10 @@ def test_products_of_like_names_stay_apart(tmp_path: Path) -> None:
     fill(tmp_path / "set", "+bolt/hex/good +bolt_hex/good")
     categories = {entry.category for entry in source_for(str(tmp_path / "set")).entries()}
     assert categories == {"bolt/hex", "bolt_hex"}
+
+
+def test_numbered_folders_side_by_side_need_not_belong_together(tmp_path: Path) -> None:
+    """As temporary folders are."""
+    fill(tmp_path, "?masks0/parts ?good0/x ?test1/parts ?train/x")
+    for name in ("masks0/parts", "test1/parts"):
+        assert len(source_for(str(tmp_path / name)).entries()) == 3
