@@ -20,6 +20,7 @@ from synthgen.regions.foreground import decide
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.base import Entry, Listed, Source
+from synthgen.sources.evenly import evenly
 from synthgen.sources.recognise import source_for
 from synthgen.sources.survey import pages_note
 from synthgen.storage.listing import formats_note
@@ -89,7 +90,7 @@ def _require_free(out: Path) -> None:
 
 
 def _look(source: Source, listed: Listed, progress: Progress) -> Look:
-    some = _spread(listed.entries, MOST_LOOKED_AT)
+    some = evenly(listed.entries, MOST_LOOKED_AT)
     look = Look(len(listed.entries), len(some))
     depths: list[Levels | None] = []
     for number, entry in enumerate(some, 1):
@@ -115,7 +116,7 @@ def _prepared_images(
     for entry in entries:
         by_category.setdefault(entry.category, []).append(entry)
     for category, own in sorted(by_category.items()):
-        prepared = [_prepared(source, entry, look, preparation) for entry in _spread(own, DECISION_IMAGES)]
+        prepared = [_prepared(source, entry, look, preparation) for entry in evenly(own, DECISION_IMAGES)]
         if images := [image for image in prepared if image is not None]:
             yield category, images
 
@@ -139,12 +140,6 @@ def _decoded(source: Source, entry: Entry, look: Look) -> Decoded | None:
         look.unusable[entry.path] = str(error)
         return None
     return pixels
-
-
-def _spread(entries: Sequence[Entry], most: int) -> list[Entry]:
-    """At most ``most`` entries, evenly spread."""
-    count = min(len(entries), most)
-    return [entries[position * len(entries) // count] for position in range(count)]
 
 
 def _name(folder: str) -> str:

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from synthgen.config.listing import listed
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
 from synthgen.sources import tree
 from synthgen.sources.base import Entry, LabelledSource, Listed, TestImage
 from synthgen.sources.content import could_be_a_mask
@@ -18,11 +17,11 @@ from synthgen.sources.mask_names import pair
 from synthgen.sources.split import held_out_hashes
 from synthgen.sources.surroundings import require_good_surroundings
 from synthgen.sources.tree import Product
+from synthgen.sources.twins import tested, twins
 from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root, chosen
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-TWINS_LOOKED_AT = 5
 
 
 class FoldersSource(LabelledSource):
@@ -157,15 +156,9 @@ class FoldersSource(LabelledSource):
 
     def _masks_beside_images(self) -> set[str]:
         """The pictures beside a JPEG of the same name, where those that are looked at have no shades."""
-        beside = tree.twins(self._paths)
-        some = beside[:: max(1, len(beside) // TWINS_LOOKED_AT)]
-        return set(beside) if beside and all(map(self._could_be_a_mask, some)) else set()
-
-    def _could_be_a_mask(self, path: str) -> bool:
-        try:
-            return could_be_a_mask(decode(self.read(path)))
-        except (OSError, UnusableImage):
-            return False
+        beside = twins(self._paths)
+        looked_at = tested(Root(self.path), beside, could_be_a_mask)
+        return set(beside) if beside and all(is_mask for _, is_mask in looked_at) else set()
 
     def _normals(self, product: Product) -> list[str]:
         """Those for training; test images only where somebody named them, and there are no others."""

@@ -1,21 +1,19 @@
 """Seeing that a folder of pictures holds good products alone, before anything is made of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from synthgen.config.listing import listed
 from synthgen.errors import InputError
-from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.own import MARK_BYTES, is_marked
 from synthgen.sources import tree
 from synthgen.sources.content import looks_like_a_mask
 from synthgen.sources.habits import Role, file_role, folder_role
 from synthgen.sources.notes import label_file
 from synthgen.sources.surroundings import require_good_surroundings
+from synthgen.sources.twins import tested, twins
 from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root
-
-TWINS_LOOKED_AT = 5
 
 
 def require_good_products(root: Root, found: Listing) -> list[str]:
@@ -25,7 +23,8 @@ def require_good_products(root: Root, found: Listing) -> list[str]:
     suspects = [path for path in images if suspicion(path)]
     ours = {path for path in suspects if _is_ours(root, path)}
     evidence = _said_by_names(path for path in suspects if path not in ours)
-    if mask := _mask_beside(root, images):
+    beside = tested(root, twins(images), looks_like_a_mask)
+    if mask := next((path for path, is_mask in beside if is_mask), None):
         evidence.append(f"{mask} looks like a mask of the picture beside it")
     if labels := label_file(root, found):
         evidence.append(f"{labels} looks like labels of defects")
@@ -65,18 +64,4 @@ def _is_ours(root: Root, path: str) -> bool:
     try:
         return is_marked(root.read(path, limit=MARK_BYTES))
     except OSError:
-        return False
-
-
-def _mask_beside(root: Root, images: Sequence[str]) -> str | None:
-    """A picture without shades beside a JPEG of the same name; a few are looked at."""
-    beside = tree.twins(images)
-    some = beside[:: max(1, len(beside) // TWINS_LOOKED_AT)]
-    return next((path for path in some if _is_mask(root, path)), None)
-
-
-def _is_mask(root: Root, path: str) -> bool:
-    try:
-        return looks_like_a_mask(decode(root.read(path)))
-    except (OSError, UnusableImage):
         return False

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from synthgen.errors import InputError
+from synthgen.sources.evenly import evenly
 from synthgen.sources.tree import bare, called_mask
 from synthgen.storage.listing import Listing
 from synthgen.storage.root import Root
@@ -40,7 +41,11 @@ def label_file(root: Root, found: Listing) -> str | None:
     called = next(
         (path for path in (*found.rest, *found.other_formats) if called_mask(path) is not None), None
     )
-    looks = (path for path in [*_some(top), *_some(beside), *_some(notes)] if _is_label_file(root, path))
+    looks = (
+        path
+        for path in [*evenly(top, LOOKED_AT), *evenly(beside, LOOKED_AT), *evenly(notes, LOOKED_AT)]
+        if _is_label_file(root, path)
+    )
     return called or next(looks, None) or _above(root, found.images)
 
 
@@ -54,7 +59,7 @@ def _above(root: Root, images: Sequence[str]) -> str | None:
         notes = [name for suffix in _LOOKS for name in above.files(suffix)]
     except InputError:  # it need not be readable
         return None
-    for note in _some(notes):
+    for note in evenly(notes, LOOKED_AT):
         if called_mask(note) is not None or _is_label_file(above, note):
             start = _start(above, note)
             if any(name in start for name in names):
@@ -71,7 +76,3 @@ def _start(root: Root, path: str) -> bytes:
         return root.read(path, limit=_START_BYTES)
     except OSError:
         return b""
-
-
-def _some(paths: Sequence[str]) -> Sequence[str]:
-    return paths[:: max(1, len(paths) // LOOKED_AT)][:LOOKED_AT]

@@ -8,8 +8,6 @@ from pathlib import PurePosixPath
 
 from synthgen.sources.habits import Role, file_role, folder_role, is_any_defect, says_nothing
 
-_LOSSY = (".jpg", ".jpeg", ".jfif", ".jpe")
-
 Depth = Callable[[str], int | None]
 """How many folders of a path stand before the one that it is chosen by; None where it is not."""
 
@@ -120,12 +118,6 @@ def glob_matcher(pattern: str) -> Callable[[str], bool]:
 
     match = re.compile(glob_translate(pattern.rstrip("/"))).match
     return lambda path: match(path) is not None
-
-
-def twins(paths: Sequence[str]) -> list[str]:
-    """The pictures beside a JPEG of the same name: some data sets keep a mask beside its image like that."""
-    lossy = {bare(path) for path in paths if path.lower().endswith(_LOSSY)}
-    return [path for path in paths if not path.lower().endswith(_LOSSY) and bare(path) in lossy]
 
 
 def bare(path: str) -> str:
