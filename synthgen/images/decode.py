@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.images import netpbm
+from synthgen.images.lossy import lossy_format
 from synthgen.images.pixels import Decoded, Pixels
 from synthgen.images.preparation import MIN_SIDE
+from synthgen.images.tiff_tags import BITS, COMPRESSION, EXTRA_SAMPLES, PHOTOMETRIC, PIECES, PLANES, tiff_tag
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -31,11 +33,6 @@ MOST_MEGAPIXELS = 1000
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 0x0112
-_TIFF_BITS, _TIFF_COMPRESSION, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_EXTRA_SAMPLES = 258, 259, 262, 284, 338
-_TIFF_PIECES = ((273, 279), (324, 325))
-"""Tags of the offsets and byte counts of strips, and of tiles."""
-_TIFF_LOSSY = {6: "JPEG", 7: "JPEG", 50001: "WebP"}
-"""Values of the tag of the compression; whether WebP is lossless there is not looked up."""
 
 
 class UnusableImage(Exception):  # noqa: N818 - it is a finding, which freeze may record and pass over
@@ -74,7 +71,7 @@ def decode_stored(data: bytes, max_megapixels: int = MAX_MEGAPIXELS) -> Stored:
     with _guarded():
         image = _open(data)
         _guard(image, data, max_megapixels)
-        lossy = _lossy_format(image, data)
+        lossy = lossy_format(image, data)
         samples = _samples(image, data)
         indices = np.asarray(image.getchannel(0)) if image.mode in ("P", "PA") else None
         orientation = _orientation(image)
@@ -184,39 +181,17 @@ def _guard(image: "ImageFile", data: bytes, max_megapixels: int) -> None:
             f"the image is {width} x {height} pixels ({megapixels:.0f} megapixels); at most {max_megapixels} "
             f"are read: make it smaller{setting if megapixels <= MOST_MEGAPIXELS else ''}"
         )
-    if image.format == "TIFF" and _tiff_tag(image, _TIFF_COMPRESSION) != (1,):
+    if image.format == "TIFF" and tiff_tag(image, COMPRESSION) != (1,):
         _guard_compressed_tiff(image, data)
 
 
 def _guard_compressed_tiff(image: "ImageFile", data: bytes) -> None:
     # libtiff would report a short file on standard error, so it is not asked.
-    for offset_tag, count_tag in _TIFF_PIECES:
-        offsets, counts = _tiff_tag(image, offset_tag), _tiff_tag(image, count_tag)
+    for offset_tag, count_tag in PIECES:
+        offsets, counts = tiff_tag(image, offset_tag), tiff_tag(image, count_tag)
         end = max((offset + count for offset, count in zip(offsets, counts, strict=False)), default=0)
         if end > len(data):
             raise UnusableImage(f"the file is truncated: {len(data)} bytes of at least {end}")
-
-
-def _lossy_format(image: "ImageFile", data: bytes) -> str | None:
-    if image.format == "WEBP":
-        return "lossy WebP" if _is_lossy_webp(data) else None
-    if image.format == "TIFF":
-        inner = [_TIFF_LOSSY[tag] for tag in _tiff_tag(image, _TIFF_COMPRESSION) if tag in _TIFF_LOSSY]
-        return f"TIFF with {inner[0]} inside" if inner else None
-    return "JPEG" if image.format == "JPEG" else None
-
-
-def _is_lossy_webp(data: bytes) -> bool:
-    """Whether the first frame is a VP8 chunk, and not VP8L (RFC 9649, section 2.6)."""
-    position = 12
-    while position + 8 <= len(data):
-        name = data[position : position + 4]
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if name in (b"VP8 ", b"VP8L"):
-            return name == b"VP8 "
-        # The chunks of a frame of an animation (ANMF) follow after its 16 bytes of place and duration.
-        position += 8 + (16 if name == b"ANMF" else size + size % 2)
-    return False
 
 
 def _samples(image: "ImageFile", data: bytes) -> Decoded:
@@ -239,13 +214,13 @@ def _samples(image: "ImageFile", data: bytes) -> Decoded:
 def _is_deep(image: "ImageFile", data: bytes) -> bool:
     if image.format == "PNG":
         return data[24] == 16
-    return 16 in _tiff_tag(image, _TIFF_BITS) and image.mode not in ("I", "F")
+    return 16 in tiff_tag(image, BITS) and image.mode not in ("I", "F")
 
 
 def _deep_grey(image: "ImageFile") -> npt.NDArray[np.uint16]:
     """A 16-bit grey image with, for a PNG that names a transparent value, its alpha."""
     grey = np.asarray(image).astype(np.uint16)
-    if 0 in _tiff_tag(image, _TIFF_PHOTOMETRIC):  # white is zero
+    if 0 in tiff_tag(image, PHOTOMETRIC):  # white is zero
         grey = 65535 - grey
     transparent = image.info.get("transparency")
     if transparent is None:
@@ -255,9 +230,9 @@ def _deep_grey(image: "ImageFile") -> npt.NDArray[np.uint16]:
 
 def _deep_colour(image: "ImageFile", data: bytes) -> npt.NDArray[np.uint16]:
     """A 16-bit image of several channels, by OpenCV: Pillow would leave 8 bits."""
-    if image.mode not in ("RGB", "RGBA", "LA") or not set(_tiff_tag(image, _TIFF_PHOTOMETRIC)) <= {2}:
+    if image.mode not in ("RGB", "RGBA", "LA") or not set(tiff_tag(image, PHOTOMETRIC)) <= {2}:
         raise UnusableImage(f"the image is 16-bit {image.mode}; 16 bits are read in grey and RGB only")
-    if 2 in _tiff_tag(image, _TIFF_PLANES) or 1 in _tiff_tag(image, _TIFF_EXTRA_SAMPLES):
+    if 2 in tiff_tag(image, PLANES) or 1 in tiff_tag(image, EXTRA_SAMPLES):
         raise UnusableImage("the 16-bit TIFF has separate planes or premultiplied alpha; save it without")
     image.load()  # raises where the data are damaged, about which OpenCV would only print
     pixels = cast(npt.NDArray[np.uint16], cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
@@ -293,9 +268,3 @@ def _upright(pixels: Decoded, orientation: int) -> npt.NDArray[Any]:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
-
-
-def _tiff_tag(image: "ImageFile", tag: int) -> tuple[int, ...]:
-    """The values of a TIFF tag; none for other formats."""
-    value = getattr(image, "tag_v2", {}).get(tag, ())
-    return value if isinstance(value, tuple) else (value,)

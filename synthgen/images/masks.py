@@ -14,7 +14,7 @@ import numpy.typing as npt
 from synthgen.images.decode import MAX_MEGAPIXELS, Stored, UnusableImage, decode_stored
 from synthgen.images.pixels import Mask, Pixels
 
-Levels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Channel = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """(H, W): one channel, or what stands for all of them, 0 outside of the mask."""
 
 EDGE, EDGE_SHARE = 3, 1 / 100
@@ -53,7 +53,7 @@ def read_mask(data: bytes, max_megapixels: int = MAX_MEGAPIXELS) -> Mask:
     return mask
 
 
-def _seen(colours: Sequence[Levels], alpha: Levels) -> Levels:
+def _seen(colours: Sequence[Channel], alpha: Channel) -> Channel:
     """What is seen of colours with an alpha before black, or the alpha itself where only that has a shape."""
     levels = _largest(colours)
     visible, coloured = alpha > 0, levels > 0
@@ -85,7 +85,7 @@ def _require_ground(visible: Mask) -> None:
         )
 
 
-def _require_areas(levels: Levels, one_colour: bool) -> None:
+def _require_areas(levels: Channel, one_colour: bool) -> None:
     """Refuse what does not consist of areas of few values on 0; one colour everywhere is a whole mask."""
     values = _values(levels)
     if values[0] > 0 and not one_colour:
@@ -99,7 +99,7 @@ def _require_areas(levels: Levels, one_colour: bool) -> None:
         _require_few_values(levels, inside, values)
 
 
-def _require_sharp(levels: Levels, inside: Pixels, values: list[int]) -> None:
+def _require_sharp(levels: Channel, inside: Pixels, values: list[int]) -> None:
     """Refuse a mask that was a JPEG once, which surrounds edges with levels near 0 and near the largest."""
     largest = values[-1]
     strong, full = levels > int(FAINT * largest), levels > int(FULL * largest)
@@ -117,7 +117,7 @@ def _require_sharp(levels: Levels, inside: Pixels, values: list[int]) -> None:
         )
 
 
-def _require_few_values(levels: Levels, inside: Pixels, values: list[int]) -> None:
+def _require_few_values(levels: Channel, inside: Pixels, values: list[int]) -> None:
     """Refuse a photograph and a probability map, in which neighbours differ; antialiased edges may."""
     # The border of the image is no edge of the mask: what lies beyond is taken to be inside.
     edge = max(EDGE, round(EDGE_SHARE * min(levels.shape)))
@@ -133,7 +133,7 @@ def _require_few_values(levels: Levels, inside: Pixels, values: list[int]) -> No
         )
 
 
-def _is_noise(levels: Levels, inside: Pixels) -> bool:
+def _is_noise(levels: Channel, inside: Pixels) -> bool:
     """Whether pixels of 0 are strewn among others that mostly differ, as in a dark photograph."""
     pairs, steps = _neighbours(levels, inside)
     if 2 * steps <= pairs:
@@ -152,24 +152,24 @@ def _require_agreement(mask: Mask, stored: Stored) -> None:
         )
 
 
-def _largest(channels: Sequence[Levels]) -> Levels:
+def _largest(channels: Sequence[Channel]) -> Channel:
     largest = channels[0]
     for channel in channels[1:]:
         largest = np.maximum(largest, channel)
     return largest
 
 
-def _is_one_colour(channels: Sequence[Levels]) -> bool:
+def _is_one_colour(channels: Sequence[Channel]) -> bool:
     return all(channel.min() == channel.max() for channel in channels)
 
 
-def _values(levels: Levels, where: Pixels | None = None) -> list[int]:
+def _values(levels: Channel, where: Pixels | None = None) -> list[int]:
     """The values that occur, ascending."""
     size = int(np.iinfo(levels.dtype).max) + 1
     return np.flatnonzero(cv2.calcHist([levels], [0], where, [size], [0, size])).tolist()
 
 
-def _neighbours(levels: Levels, where: Pixels) -> tuple[int, int]:
+def _neighbours(levels: Channel, where: Pixels) -> tuple[int, int]:
     """How many pairs side by side lie ``where`` it is not 0, and how many of these have different levels."""
     both = where[:, 1:] & where[:, :-1]
     differ = levels[:, 1:] != levels[:, :-1]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from synthgen.images import decode as decode_module
 from synthgen.images.decode import UnusableImage
+from synthgen.images.lossy import is_lossy_webp
 from synthgen.images.masks import read_mask
 from tests.masks import MASK, READ, WHITE, Array, opencv, palette, pillow
 
@@ -151,15 +152,14 @@ def webp(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def test_a_webp_is_lossy_by_its_first_frame() -> None:
-    is_lossy = decode_module._is_lossy_webp
-    assert is_lossy(webp((b"VP8 ", b"...")))
-    assert not is_lossy(webp((b"VP8L", b"...")))
-    assert is_lossy(webp((b"VP8X", bytes(10)), (b"ALPH", b"abc"), (b"VP8 ", b"...")))
+    assert is_lossy_webp(webp((b"VP8 ", b"...")))
+    assert not is_lossy_webp(webp((b"VP8L", b"...")))
+    assert is_lossy_webp(webp((b"VP8X", bytes(10)), (b"ALPH", b"abc"), (b"VP8 ", b"...")))
     lossless = (b"ANMF", bytes(16) + webp((b"VP8L", b"VP8 "))[12:])
     lossy = (b"ANMF", bytes(16) + webp((b"VP8 ", b"VP8L"))[12:])
-    assert not is_lossy(webp(lossless, lossy))
-    assert is_lossy(webp(lossy, lossless))
-    assert not any(is_lossy(webp((b"VP8X", bytes(10)), lossy)[:cut]) for cut in range(48))
+    assert not is_lossy_webp(webp(lossless, lossy))
+    assert is_lossy_webp(webp(lossy, lossless))
+    assert not any(is_lossy_webp(webp((b"VP8X", bytes(10)), lossy)[:cut]) for cut in range(48))
 
 
 @pytest.mark.needs_data
