@@ -70,8 +70,14 @@ def answers(
     folder: Path, pairs: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]]
 ) -> list[list[tuple[int, str]]]:
     """Exit code and standard error of commands, each list of them without its packages."""
+    lines = printed(folder, "-m", "tests.cli.without_packages", json.dumps(pairs))
+    return [[(code, errors) for code, errors in json.loads(line)] for line in lines]
+
+
+def printed(folder: Path, *arguments: str) -> list[str]:
+    """The lines that Python prints in a process of its own, with nothing else on its paths."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cli.without_packages", json.dumps(pairs)],
+        [sys.executable, *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
         capture_output=True,
@@ -79,7 +85,7 @@ def answers(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [[(code, errors) for code, errors in json.loads(line)] for line in done.stdout.splitlines()]
+    return done.stdout.splitlines()
 
 
 def words(use: tuple[str, str | None, tuple[str, ...]]) -> list[str]:
@@ -177,16 +183,7 @@ def test_functions_can_be_imported_and_name_the_extra_when_they_are_called(folde
     calls = [(extra, call) for extra, each in FUNCTIONS.items() for call in each]
     packages = {package for extra in EXTRAS.values() for package in extra}
     code = IN_A_BASE_INSTALLATION.format(packages=packages, calls=[call for _, call in calls])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    for (extra, call), line in zip(calls, done.stdout.splitlines(), strict=True):
+    for (extra, call), line in zip(calls, printed(folder, "-c", code), strict=True):
         assert f"'synthgen[{extra}]'" in line, (call, line)
     assert not (folder / "out").exists()
 

@@ -167,10 +167,9 @@ def test_a_command_that_is_stopped_at_some_place(
     assert "detector.json" not in left
 
 
-@pytest.mark.parametrize(("number", "as_of"), [(2, 2), (15, 15)])
+@pytest.mark.parametrize("number", [2, 15])
 def test_a_service_that_is_stopped_with_a_long_folder_for_temporary_files(
     number: int,
-    as_of: int,
     folder: Path,
     start: Callable[..., "subprocess.Popen[str]"],
     monkeypatch: pytest.MonkeyPatch,
@@ -196,5 +195,5 @@ def test_a_service_that_is_stopped_with_a_long_folder_for_temporary_files(
     wait_for(is_ready, process)
     workers = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, number)
-    assert_stopped(process, as_of)
+    assert_stopped(process, number)
     assert_gone(workers)
