@@ -170,7 +170,7 @@ def _places(mark: Mark, number: int) -> dict[str, _Place]:
 
 def _tiles(plan: Plan, images: Mapping[str, str], read_normal: Callable[[str], bytes]) -> Pictures:
     """Eight tiles of each picture (path to sha256), cut as for samples; named ``PATH#NUMBER``."""
-    library = PlanLibrary(plan)
+    library = PlanLibrary(plan, read_normal=read_normal)
     parts = {f"{path}#{number}": (path, number) for path in images for number in range(TILES_TO_FIT)}
 
     def read(name: str) -> bytes:
@@ -181,4 +181,4 @@ def _tiles(plan: Plan, images: Mapping[str, str], read_normal: Callable[[str], b
         path, number = parts[name]
         return library.of_sample(number).scene(images[path]).image
 
-    return Pictures(tuple(parts), read, tile)
+    return Pictures(tuple(parts), read, tile, plan.preparation.depth16)

@@ -1,6 +1,6 @@
 """The pixels that samples are made of: decoded once, prepared, and kept within a bound of memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -51,10 +51,21 @@ def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:
 
 
 class PlanLibrary:
-    """The scenes and textures of a plan, read from where its recipe's source lies."""
+    """The scenes and textures of a plan, read from where its recipe's source lies.
 
-    def __init__(self, plan: Plan, cache_bytes: int = CACHE_BYTES, shelf: Shelf | None = None) -> None:
+    ``read_normal`` reads normal images by their paths where they lie elsewhere by now.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        cache_bytes: int = CACHE_BYTES,
+        shelf: Shelf | None = None,
+        *,
+        read_normal: Callable[[str], bytes] | None = None,
+    ) -> None:
         self._plan = plan
+        self._read_normal = read_normal or plan.recipe.source.read
         self._shelf = shelf or Shelf(cache_bytes // 3)
         self._images = {image.sha256: image for image in plan.images}
         self._textures = {
@@ -126,7 +137,7 @@ class PlanLibrary:
         return self.bank(name).read(index).pixels
 
     def _read_scene(self, image: NormalImage) -> Scene:
-        data = pinned_bytes(self._plan.recipe.source.read, image.path, image.sha256)
+        data = pinned_bytes(self._read_normal, image.path, image.sha256)
         pixels = prepare(decode(data, self._plan.recipe.source.max_megapixels), self._plan.preparation)
         rule = self._plan.foreground[image.category]
         mask = image.foreground_mask

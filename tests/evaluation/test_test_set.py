@@ -340,9 +340,15 @@ def test_shards(judging_shards: Path) -> None:
     assert len(judged) == 3
 
 
-def test_a_detector_of_tiles_is_fitted_on_tiles(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_moved", [False, True])
+def test_a_detector_of_tiles_is_fitted_on_tiles(has_moved: bool, tmp_path: Path) -> None:
     """Eight of each picture, parts of it at its own resolution, under the sha256 of the picture's file."""
-    dataset = opened(make_shards(tmp_path, 12, "held-out", size=[32, 32], resize="tile"))
+    shards = make_shards(tmp_path / "made", 12, "held-out", size=[32, 32], resize="tile")
+    (tmp_path / "waves").symlink_to(tmp_path / "made/waves")
+    if has_moved:
+        (tmp_path / "waves").unlink()
+        (tmp_path / "made/waves").rename(tmp_path / "waves")
+    dataset = open_dataset(str(shards), source=str(tmp_path / "waves") if has_moved else None)
     assert masks(dataset.test_set("waves"), 32)
     fitted = NormalPictures(dataset.normals("waves"), 32)
     assert len(fitted) == 7 * 8
