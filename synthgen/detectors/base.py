@@ -1,33 +1,48 @@
 """What a detector is: fitted on normal images, it gives scores and maps, and checks what goes in and out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from synthgen.config.model import FrozenModel
+from synthgen.detectors.checkpoint import Checkpoint, NoCheckpoint
 from synthgen.detectors.common.anomaly_maps import mean_of_highest
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.checks import require_images, require_scores, require_state
 from synthgen.detectors.image_size import IMAGE_SIZE
+from synthgen.detectors.inputs import AnomalySource, CheckedAnomalies, CheckedNormals, NormalImages
 from synthgen.errors import InputError, RunError
 from synthgen.runtime.progress import Progress
+
+Scoring = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 State = dict[str, Tensor]
 """What a detector has learned, by name, on the CPU."""
 
 
-class NormalImages(Protocol):
-    """Normal images to fit on; every pass gives the same images in the same order."""
+@dataclass(frozen=True)
+class Fitting:
+    """What a method is given to learn from, checked on its way."""
 
-    def __len__(self) -> int:
-        """How many images there are."""
+    normals: NormalImages
+    anomalies: AnomalySource | None
+    """None for a method that learns from normal images alone."""
+    seed: int
+    """Decides everything random."""
+    progress: Progress
+    checkpoint: Checkpoint
+    """Where a method that trains for long keeps how far it has come."""
 
-    def batches(self, size: int) -> Iterator[Tensor]:
-        """All images in batches (B, 3, H, W) float32, RGB in [0, 1], H = W = the settings' image_size."""
+    @property
+    def samples(self) -> AnomalySource:
+        """The samples with anomalies, for a method that learns from them."""
+        assert self.anomalies is not None
+        return self.anomalies
 
 
 class DetectorSettings(FrozenModel):
@@ -58,6 +73,12 @@ class Detector(ABC):
     method: ClassVar[str]
     """The method's name in the table of detectors."""
     settings_type: ClassVar[type[DetectorSettings]]
+    trains: ClassVar[bool] = False
+    """Whether it is fitted with gradients."""
+    default_recipe: ClassVar[str] = "mixed"
+    """The recipe that it learns from where none is named, if it learns from samples with anomalies."""
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Simpler scores of the same fit that are reported beside its own, such as an untrained network's."""
     backbone: Backbone | None = None
     depth16: tuple[int, int] | None = None
     """The values between which the 16-bit images that it was fitted on were scaled to 0 … 255; whoever reads
@@ -67,19 +88,45 @@ class Detector(ABC):
         self.settings = settings
         self.device = device
         self._state: State | None = None
+        self.notes: list[str] = []
+        """What a person should know of the last fit, a sentence each."""
 
-    def fit(self, images: NormalImages, seed: int, progress: Progress) -> None:
-        """Learn what is normal; ``seed`` decides everything random.
+    @property
+    def learns_from_anomalies(self) -> bool:
+        """Whether, with these settings, it is fitted on samples with anomalies, too."""
+        return False
 
-        Raises InputError where there are no images, or one has another size or pixels outside [0, 1], and
+    def fit(
+        self,
+        normals: NormalImages,
+        anomalies: AnomalySource | None,
+        seed: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Learn what is normal and, for a method that does, from samples with anomalies.
+
+        ``seed`` decides everything random. With a ``checkpoint`` a fit that was interrupted goes on where it
+        was, given the same settings, images and seed. Raises InputError where there are no images, where one
+        has another size or pixels outside [0, 1], and where samples are missing or of no use to the method;
         RunError where the number of images changes or something NaN or infinite is learned.
         """
-        if not len(images):
+        if not len(normals):
             raise InputError(
                 f"{self.method} has no training images; at least one normal image is expected, better 100"
             )
-        with torch.no_grad():
-            state = self._fit(_CheckedImages(images, self.method, self.settings.image_size), seed, progress)
+        self._require_samples(anomalies)
+        side = self.settings.image_size
+        fitting = Fitting(
+            CheckedNormals(normals, self.method, side),
+            CheckedAnomalies(anomalies, self.method, side) if anomalies else None,
+            seed,
+            progress,
+            checkpoint or NoCheckpoint(),
+        )
+        self.notes = []
+        with torch.set_grad_enabled(self.trains):
+            state = self._fit(fitting)
         require_state(self.method, state)
         self.restore({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
 
@@ -89,22 +136,11 @@ class Detector(ABC):
         ``images``: (B, 3, H, W) float32, RGB in [0, 1], H = W = the settings' image_size. Raises InputError
         for other images, and RunError before `fit` and where a score would be NaN or infinite.
         """
-        self._require_fitted()
-        side = self.settings.image_size
-        require_images(self.method, images, side, 0)
-        # On the CPU a batch is no faster, and the last bits of an image's score would depend on it.
-        together = 1 if self.device.type == "cpu" else max(len(images), 1)
-        all_scores, all_maps = [torch.empty(0)], [torch.empty(0, side, side)]
-        with torch.inference_mode():
-            for first in range(0, len(images), together):
-                batch = images[first : first + together].to(self.device)
-                scores, maps = self._score(batch)
-                require_scores(self.method, scores, maps, (len(batch), side), first)
-                if self.settings.score_share is not None:
-                    scores = mean_of_highest(maps, self.settings.score_share)
-                all_scores.append(scores.cpu())
-                all_maps.append(maps.cpu())
-        return torch.cat(all_scores), torch.cat(all_maps)
+        return self._predict(images, self._score)
+
+    def predict_companion(self, name: str, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As `predict`, by one of the `companions`."""
+        return self._predict(images, lambda batch: self._score_companion(name, batch))
 
     @property
     def state(self) -> State:
@@ -117,8 +153,8 @@ class Detector(ABC):
         self._state = state
 
     @abstractmethod
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        """Learn from at least one image, without gradients; the batches are on the CPU.
+    def _fit(self, fitting: Fitting) -> State:
+        """Learn from at least one image; the batches are on the CPU.
 
         The state is all that `_prepare` gets, and may be on any device; a later fit must not write into it.
         """
@@ -134,32 +170,39 @@ class Detector(ABC):
     def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (B,) and maps (B, H, W), float32, of images (B, 3, H, W) on the detector's device."""
 
+    def _score_companion(self, name: str, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_score`, by one of the `companions`, for a method that has some."""
+        raise NotImplementedError(name)
+
+    def _predict(self, images: Tensor, score: Scoring) -> tuple[Tensor, Tensor]:
+        self._require_fitted()
+        side = self.settings.image_size
+        require_images(self.method, images, side, 0)
+        # On the CPU a batch is no faster, and the last bits of an image's score would depend on it.
+        together = 1 if self.device.type == "cpu" else max(len(images), 1)
+        all_scores, all_maps = [torch.empty(0)], [torch.empty(0, side, side)]
+        with torch.inference_mode():
+            for first in range(0, len(images), together):
+                batch = images[first : first + together].to(self.device)
+                scores, maps = score(batch)
+                require_scores(self.method, scores, maps, (len(batch), side), first)
+                if self.settings.score_share is not None:
+                    scores = mean_of_highest(maps, self.settings.score_share)
+                all_scores.append(scores.cpu())
+                all_maps.append(maps.cpu())
+        return torch.cat(all_scores), torch.cat(all_maps)
+
+    def _require_samples(self, anomalies: AnomalySource | None) -> None:
+        if self.learns_from_anomalies and anomalies is None:
+            raise InputError(
+                f"{self.method} learns from samples with anomalies and was given none; give a recipe's"
+            )
+        if anomalies is not None and not self.learns_from_anomalies:
+            raise InputError(
+                f"{self.method} learns from normal images alone with these settings; leave the recipe out"
+            )
+
     def _require_fitted(self) -> State:
         if self._state is None:
             raise RunError(f"{self.method} was not fitted; fit it on normal images first")
         return self._state
-
-
-class _CheckedImages:
-    """Normal images on their way to a method: every batch is checked, and in every pass their number."""
-
-    def __init__(self, images: NormalImages, method: str, side: int) -> None:
-        self._images, self._count = images, len(images)
-        self._method, self._side = method, side
-
-    def __len__(self) -> int:
-        return self._count
-
-    def batches(self, size: int) -> Iterator[Tensor]:
-        given = 0
-        for batch in self._images.batches(size):
-            require_images(self._method, batch, self._side, given)
-            given += len(batch)
-            if given > self._count:
-                break
-            yield batch
-        if given != self._count:
-            raise RunError(
-                f"{self._method} expects {self._count} training images and was given "
-                f"{'more' if given > self._count else given}; leave the source as it is while fitting"
-            )

@@ -9,7 +9,7 @@ from synthgen.runtime.extras import require_extra
 
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
-    from synthgen.detectors.common.backbone import BackboneName
+    from synthgen.detectors.common.backbones import BackboneName
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class DetectorChoice:
     """``padim``, ``patchcore``, ``simplenet``, or one that another package offers."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings that differ from the published ones."""
-    backbone: "BackboneName" = "resnet18"
-    """The network whose features are looked at."""
+    backbone: "BackboneName | None" = None
+    """The network whose features are looked at. None: the one that ``weights`` is a file of, else
+    EfficientNet-Lite0, whose weights are installed with the detectors."""
     weights: str = "imagenet"
-    """A .safetensors or .pth file, ``imagenet`` (by the Hugging Face hub) or ``random``."""
+    """A .safetensors or .pth file, ``imagenet`` (of the ResNets by the Hugging Face hub) or ``random``."""
     device: str = "auto"
     """``auto``, ``cpu`` or ``cuda``."""
 
@@ -46,4 +47,13 @@ class DetectorChoice:
         from synthgen.detectors.registry import make_detector
 
         device = chosen_device(self.device)
-        return make_detector(self.method, self.settings, self.backbone, self.weights, device)
+        backbone = self.backbone or self._backbone_of_weights()
+        return make_detector(self.method, self.settings, backbone, self.weights, device)
+
+    def _backbone_of_weights(self) -> "BackboneName":
+        from synthgen.detectors.common.backbones import recognise
+        from synthgen.storage.place import local_path
+
+        if self.weights in ("imagenet", "random"):
+            return "efficientnet_lite0"
+        return recognise(local_path(self.weights))

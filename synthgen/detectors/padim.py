@@ -7,13 +7,12 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, State
+from synthgen.detectors.base import DetectorSettings, Fitting, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features
 from synthgen.errors import InputError
-from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 PUBLISHED_CHANNELS = {448: 100, 1792: 550}
@@ -27,7 +26,8 @@ class PadimSettings(DetectorSettings):
     """PaDiM's settings, by default the paper's."""
 
     channels: Annotated[int, Field(ge=1)] | None = None
-    """How many channels are kept, chosen at random from all stages; None keeps 100 of 448 or 550 of 1792."""
+    """How many channels are kept, chosen at random from all stages; None keeps 100 of
+    448, 550 of 1792, and all of EfficientNet-Lite0's 176."""
     regularisation: Annotated[float, Field(gt=0)] = 0.01
     """Added to the diagonal of every covariance (the paper's epsilon)."""
 
@@ -46,7 +46,9 @@ class Padim(FeatureDetector):
     def __init__(self, settings: PadimSettings, backbone: Backbone, device: torch.device) -> None:
         super().__init__(settings, backbone, device)
         self._all_channels = sum(backbone.channels.values())
-        self._kept_channels = settings.channels or PUBLISHED_CHANNELS[self._all_channels]
+        self._kept_channels = settings.channels or PUBLISHED_CHANNELS.get(
+            self._all_channels, self._all_channels
+        )
         if self._kept_channels > self._all_channels:
             raise InputError(
                 f"channels {self._kept_channels}: {backbone.name} has {self._all_channels} in stages 1 to 3; "
@@ -54,11 +56,11 @@ class Padim(FeatureDetector):
             )
         self._enlarge = MapEnlarger(self._side(), settings.image_size, settings.smoothing, device)
 
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        chosen = Stream(seed, 0, "padim channels").distinct(self._all_channels, self._kept_channels)
+    def _fit(self, fitting: Fitting) -> State:
+        chosen = Stream(fitting.seed, 0, "padim channels").distinct(self._all_channels, self._kept_channels)
         self._choose(torch.tensor(sorted(chosen), device=self.device))
         moments = _Moments(self._side() ** 2, self._kept_channels, self.device)
-        for features in self._training_features(images, progress):
+        for features in self._training_features(fitting):
             moments.add(self._embed(features))
         return {
             "channels": self._channels,

@@ -6,13 +6,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, State
+from synthgen.detectors.base import DetectorSettings, Fitting, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.coreset import greedy_coreset
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features, neighbourhood_patches
-from synthgen.runtime.progress import Progress
 from synthgen.streams import Stream
 
 BANK_TOGETHER = 4096
@@ -44,13 +43,13 @@ class Patchcore(FeatureDetector):
         super().__init__(settings, backbone, device)
         self._enlarge = MapEnlarger(self._side(), settings.image_size, settings.smoothing, device)
 
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        patches = self._training_patches(images, progress)
+    def _fit(self, fitting: Fitting) -> State:
+        patches = self._training_patches(fitting)
         count = max(1, int(self.settings.coreset * len(patches)))
         if count == len(patches):
             return {"bank": patches}
-        first = Stream(seed, 0, "first centre").integer(0, len(patches) - 1)
-        kept = greedy_coreset(self._project(patches, seed), count, first, progress)
+        first = Stream(fitting.seed, 0, "first centre").integer(0, len(patches) - 1)
+        kept = greedy_coreset(self._project(patches, fitting.seed), count, first, fitting.progress)
         return {"bank": patches[kept.to(patches.device)]}
 
     def _prepare(self, state: State) -> None:
@@ -72,12 +71,12 @@ class Patchcore(FeatureDetector):
             )
         return scores, self._enlarge(distances.view(images, self._side(), self._side()))
 
-    def _training_patches(self, images: NormalImages, progress: Progress) -> Tensor:
+    def _training_patches(self, fitting: Fitting) -> Tensor:
         """All patches of all images, (N, D)."""
         locations, channels = self._side() ** 2, sum(self.backbone.channels.values())
-        patches = torch.empty(len(images), locations, channels, device=self.device)
+        patches = torch.empty(len(fitting.normals), locations, channels, device=self.device)
         done = 0
-        for features in self._training_features(images, progress):
+        for features in self._training_features(fitting):
             batch = neighbourhood_patches(features)
             patches[done : done + len(batch)] = batch
             done += len(batch)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from synthgen.config.validation import first_fault
 from synthgen.detectors.base import Detector
-from synthgen.detectors.common.backbone import BackboneName, load_backbone
+from synthgen.detectors.common.backbones import BackboneName, load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
 from synthgen.detectors.padim import Padim
@@ -47,7 +47,8 @@ def make_detector(
         return detector(settings, torch.device(device))
     if backbone is None:
         raise InputError(f"{method} needs a backbone; one of {', '.join(get_args(BackboneName))} is expected")
-    return detector(settings, load_backbone(backbone, weights, detector.stages), torch.device(device))
+    stages = detector.stages_of(settings)
+    return detector(settings, load_backbone(backbone, weights, stages), torch.device(device))
 
 
 def save_detector(detector: Detector, directory: Path) -> None:

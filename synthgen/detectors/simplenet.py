@@ -7,12 +7,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, State
+from synthgen.detectors.base import DetectorSettings, Fitting, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import Features, neighbourhood_patches
-from synthgen.runtime.progress import Progress
+from synthgen.detectors.common.training import train
 from synthgen.streams import Stream
 
 PASSES = {"published": 160, "cpu": 20}
@@ -46,6 +46,7 @@ class Simplenet(FeatureDetector):
     method = "simplenet"
     settings_type = SimplenetSettings
     stages = (2, 3)
+    trains = True
     settings: SimplenetSettings
 
     def __init__(self, settings: SimplenetSettings, backbone: Backbone, device: torch.device) -> None:
@@ -53,10 +54,10 @@ class Simplenet(FeatureDetector):
         self._network = _Network(sum(backbone.channels.values()), settings.hidden).to(device)
         self._enlarge = MapEnlarger(self._side(), settings.image_size, settings.smoothing, device)
 
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        batches = [neighbourhood_patches(each) for each in self._training_features(images, progress)]
-        with torch.enable_grad():
-            self._train(torch.cat(batches), seed, progress)
+    def _fit(self, fitting: Fitting) -> State:
+        with torch.no_grad():
+            batches = [neighbourhood_patches(each) for each in self._training_features(fitting)]
+        self._train(torch.cat(batches), fitting)
         return {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
 
     def _prepare(self, state: State) -> None:
@@ -70,8 +71,9 @@ class Simplenet(FeatureDetector):
         scores = -self._network(patches.view(-1, channels)).view(images, locations)
         return scores.amax(1), self._enlarge(scores.view(images, self._side(), self._side()))
 
-    def _train(self, patches: Tensor, seed: int, progress: Progress) -> None:
+    def _train(self, patches: Tensor, fitting: Fitting) -> None:
         """``patches``: (images, locations, D)."""
+        seed = fitting.seed
         generator = torch.Generator(self.device).manual_seed(Stream(seed, 0, "simplenet").integer(0, 2**53))
         self._network.initialise(generator)
         self._network.train()
@@ -83,18 +85,16 @@ class Simplenet(FeatureDetector):
                 weight_decay=DISCRIMINATOR_DECAY,
             ),
         )
-        passes = PASSES[self.settings.schedule]
-        for number in range(passes):
+        in_a_pass = -(-len(patches) // BATCH)
+
+        def loss(step: int, generator: torch.Generator) -> Tensor:
+            number, position = divmod(step, in_a_pass)
             order = Stream(seed, number, "order of images").permutation(len(patches))
-            for start in range(0, len(order), BATCH):
-                batch = patches[order[start : start + BATCH]].flatten(0, 1)
-                loss = self._loss(batch, generator)
-                for optimizer in optimizers:
-                    optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                for optimizer in optimizers:
-                    optimizer.step()
-            progress(number + 1, passes)
+            batch = order[position * BATCH : (position + 1) * BATCH]
+            return self._loss(patches[batch].flatten(0, 1), generator)
+
+        steps = PASSES[self.settings.schedule] * in_a_pass
+        train({"network": self._network}, optimizers, loss, steps, fitting, device=self.device)
 
     def _loss(self, patches: Tensor, generator: torch.Generator) -> Tensor:
         """Equations 6 and 7: both kinds of features go through the discriminator together."""

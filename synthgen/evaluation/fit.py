@@ -112,7 +112,7 @@ def read_normals(
 def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str, progress: Stages) -> None:
     """Fit as a stage of its own."""
     with progress(f"fitting {what}", "steps") as report:
-        detector.fit(normals, seed, report)
+        detector.fit(normals, None, seed, report)
     detector.depth16 = normals.depth16
 
 

@@ -87,7 +87,7 @@ def fitting(row: str, source: str | None, weights: str, count: int) -> Sequence[
             features.append(time.perf_counter() - start)
 
     start = time.perf_counter()
-    detector.fit(images, 0, progress)
+    detector.fit(images, None, 0, progress)
     whole = time.perf_counter() - start
     [some] = [batch for _, batch in zip(range(1), images.batches(16), strict=False)]
     return features[0], whole, _seconds_an_image(detector.predict, some)

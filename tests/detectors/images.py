@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from synthgen.detectors.base import Detector
+from synthgen.detectors.inputs import AnomalyBatch
 from synthgen.detectors.registry import make_detector
+from synthgen.streams import Stream
 
 SIZE = 64
 
@@ -22,6 +24,33 @@ class Images:
 
     def batches(self, size: int) -> Iterator[Tensor]:
         yield from torch.split(self.images, size)
+
+
+class Spots:
+    """Samples with a bright or dark square at a place of its own, of two methods in turn."""
+
+    methods = ("bright", "dark")
+
+    def __init__(self, normals: Tensor) -> None:
+        self.normals = normals
+
+    def batches(self, size: int, count: int, first: int = 0) -> Iterator[AnomalyBatch]:
+        for start in range(first, first + count, size):
+            yield self.batch(range(start, min(start + size, first + count)))
+
+    def batch(self, numbers: range) -> AnomalyBatch:
+        normals = torch.stack([self.normals[number % len(self.normals)] for number in numbers])
+        side = normals.shape[-1]
+        images, masks = normals.clone(), torch.zeros(len(normals), side, side, dtype=torch.bool)
+        methods = []
+        for position, number in enumerate(numbers):
+            stream = Stream(0, number, "spot")
+            row, column = (stream.integer(0, side - side // 4) for _ in range(2))
+            there = position, slice(row, row + side // 4), slice(column, column + side // 4)
+            masks[there] = True
+            images[there[0], :, there[1], there[2]] = float(number % 2 == 0)
+            methods.append(self.methods[number % 2])
+        return AnomalyBatch(images, masks, normals, tuple(methods))
 
 
 def normal_images(count: int, seed: int = 1, size: int = SIZE) -> Tensor:

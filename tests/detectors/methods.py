@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from synthgen.detectors.base import Detector
-from tests.detectors.images import Images, detector, no_progress, normal_images, with_a_spot
+from synthgen.detectors.checkpoint import Checkpoint
+from synthgen.runtime.progress import Progress
+from tests.detectors.images import Images, Spots, detector, no_progress, normal_images, with_a_spot
 
 
 class Method(NamedTuple):
@@ -38,8 +40,20 @@ def unfitted(method: str, **settings: object) -> Detector:
 def fitted(method: str, seed: int = 0, images: Tensor | None = None) -> Detector:
     """The same, fitted on a few images."""
     result = unfitted(method)
-    result.fit(Images(normal_images(6) if images is None else images), seed, no_progress)
+    fit(result, Images(normal_images(6) if images is None else images), seed)
     return result
+
+
+def fit(
+    detector: Detector,
+    images: Images,
+    seed: int = 0,
+    progress: Progress = no_progress,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Fit a detector on images, and on samples with spots where it learns from such."""
+    anomalies = Spots(normal_images(6)) if detector.learns_from_anomalies else None
+    detector.fit(images, anomalies, seed, progress, checkpoint)
 
 
 def looked_at() -> Tensor:

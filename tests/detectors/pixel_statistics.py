@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, State
+from synthgen.detectors.base import Detector, DetectorSettings, Fitting, State
 from synthgen.detectors.common.anomaly_maps import MapEnlarger
-from synthgen.runtime.progress import Progress
 
 
 class PixelStatistics(Detector):
@@ -14,9 +13,9 @@ class PixelStatistics(Detector):
     method = "pixel_statistics"
     settings_type = DetectorSettings
 
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        pixels = torch.cat(list(images.batches(8)))
-        progress(len(pixels), len(pixels))
+    def _fit(self, fitting: Fitting) -> State:
+        pixels = torch.cat(list(fitting.normals.batches(8)))
+        fitting.progress(len(pixels), len(pixels))
         return {"mean": pixels.mean(0), "deviation": pixels.std(0, correction=0)}
 
     def _prepare(self, state: State) -> None:

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthgen.detectors.base import DetectorSettings, NormalImages, State
+from synthgen.detectors.base import DetectorSettings, Fitting, State
 from synthgen.detectors.registry import save_detector
 from synthgen.errors import RunError
-from synthgen.runtime.progress import Progress
 from tests.detectors.images import SIZE, Images, no_progress, normal_images
 from tests.detectors.methods import message
 from tests.detectors.pixel_statistics import PixelStatistics
@@ -25,8 +24,8 @@ class Faulty(PixelStatistics):
     learned: State
     scored: tuple[Tensor, Tensor]
 
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        return {**super()._fit(images, seed, progress), **self.learned}
+    def _fit(self, fitting: Fitting) -> State:
+        return {**super()._fit(fitting), **self.learned}
 
     def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.scored
@@ -53,7 +52,7 @@ def test_scores_and_maps_of_another_size_or_dtype_are_refused(
     scores: Tensor, maps: Tensor, found: str
 ) -> None:
     detector = faulty((scores, maps))
-    detector.fit(Images(normal_images(2)), 0, no_progress)
+    detector.fit(Images(normal_images(2)), None, 0, no_progress)
     with pytest.raises(RunError) as error:
         detector.predict(normal_images(2))
     assert message(error) == (
@@ -83,7 +82,7 @@ def test_scores_and_maps_that_are_not_finite_are_refused(
 ) -> None:
     detector = FaultyInTheSecond(SETTINGS.model_copy(update={"score_share": share}), CPU)
     detector.value, detector.where = value, where
-    detector.fit(Images(normal_images(2)), 0, no_progress)
+    detector.fit(Images(normal_images(2)), None, 0, no_progress)
     with pytest.raises(RunError) as error:
         detector.predict(torch.cat([normal_images(1), torch.ones(1, 3, SIZE, SIZE)]))
     assert message(error).startswith("pixel_statistics gave image 1 a score or map that is NaN or infinite;")
@@ -93,7 +92,7 @@ def test_scores_and_maps_that_are_not_finite_are_refused(
 def test_what_was_learned_must_be_finite(value: float) -> None:
     detector = faulty(more=torch.tensor([1.0, value]))
     with pytest.raises(RunError) as error:
-        detector.fit(Images(normal_images(2)), 0, no_progress)
+        detector.fit(Images(normal_images(2)), None, 0, no_progress)
     assert message(error).startswith("pixel_statistics learned NaN or infinite values (more);")
     with pytest.raises(RunError, match="was not fitted"):
         detector.predict(normal_images(1))
@@ -102,7 +101,7 @@ def test_what_was_learned_must_be_finite(value: float) -> None:
 def test_what_was_learned_can_be_saved_however_it_lies_in_memory(tmp_path: Path) -> None:
     whole = torch.arange(6.0).view(2, 3).requires_grad_()
     detector = faulty(turned=whole.mT, none=torch.empty(0), count=torch.tensor([3]))
-    detector.fit(Images(normal_images(2)), 0, no_progress)
+    detector.fit(Images(normal_images(2)), None, 0, no_progress)
     assert detector.state["turned"].is_contiguous()
     assert not detector.state["turned"].requires_grad
     assert torch.equal(detector.state["turned"], whole.detach().mT)
@@ -113,5 +112,5 @@ def test_a_pixel_may_leave_0_to_1_by_rounding() -> None:
     images = torch.full((2, 3, SIZE, SIZE), 1.0005)
     images[1] = -0.0005
     detector = PixelStatistics(SETTINGS, CPU)
-    detector.fit(Images(images), 0, no_progress)
+    detector.fit(Images(images), None, 0, no_progress)
     assert detector.predict(images)[0].shape == (2,)

@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.base import State
+from synthgen.detectors.common import training
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.registry import DETECTORS, load_detector, make_detector, save_detector
 from synthgen.errors import InputError, RunError
-from tests.detectors.images import SIZE, Images, no_progress, normal_images
-from tests.detectors.methods import METHODS, fitted, looked_at, message, unfitted
+from tests.detectors.images import SIZE, Images, Spots, no_progress, normal_images
+from tests.detectors.methods import METHODS, fit, fitted, looked_at, message, unfitted
 from tests.detectors.pixel_statistics import PixelStatistics
 
 
@@ -60,11 +62,11 @@ def test_fitting_again_begins_anew_and_leaves_what_was_learned_alone(method: str
     state = found.state
     before = {name: tensor.clone() for name, tensor in state.items()}
     first, _ = found.predict(looked_at())
-    found.fit(Images(normal_images(5, seed=3)), 0, no_progress)
+    fit(found, Images(normal_images(5, seed=3)))
     other, _ = found.predict(looked_at())
     assert not torch.equal(first, other)
     assert all(torch.equal(before[name], tensor) for name, tensor in state.items())
-    found.fit(Images(normal_images(6)), 0, no_progress)
+    fit(found, Images(normal_images(6)))
     again, _ = found.predict(looked_at())
     assert torch.equal(first, again)
 
@@ -114,7 +116,7 @@ def test_a_saved_detector_gives_the_same_bits_without_its_first_weights(method: 
     save_file({name: tensor * 1.1 for name, tensor in tensors.items()}, weights)
     settings = {"image_size": SIZE, "smoothing": 2.0, **METHODS[method].settings}
     found = make_detector(method, settings, "resnet18", str(weights), "cpu")
-    found.fit(Images(normal_images(6)), 0, no_progress)
+    fit(found, Images(normal_images(6)))
     save_detector(found, tmp_path / "new" / "detector")
     weights.unlink()
     loaded = load_detector(tmp_path / "new" / "detector", "cpu")
@@ -171,7 +173,7 @@ def test_constant_training_images_give_finite_scores(method: str) -> None:
 )
 def test_images_of_another_size_or_kind_are_refused(method: str, images: Tensor) -> None:
     found = fitted(method)
-    for use in (found.predict, lambda batch: found.fit(Images(batch), 0, no_progress)):
+    for use in (found.predict, lambda batch: fit(found, Images(batch))):
         with pytest.raises(InputError) as error:
             use(images)
         assert f"{method} expects (B, 3, {SIZE}, {SIZE}) torch.float32" in message(error)
@@ -190,7 +192,7 @@ def test_pixels_that_are_no_numbers_from_0_to_1_are_refused(method: str, value: 
     found = fitted(method)
     images = normal_images(20)
     images[18, 1, 5, 5:7] = torch.tensor([value, 0.0])
-    for use in (found.predict, lambda batch: found.fit(Images(batch), 0, no_progress)):
+    for use in (found.predict, lambda batch: fit(found, Images(batch))):
         with pytest.raises(InputError) as error:
             use(images)
         assert message(error).startswith(f"image 18 has pixels {pixels}")
@@ -207,7 +209,7 @@ class Changing(Images):
 @pytest.mark.parametrize(("count", "given"), [(2, "2"), (4, "more")])
 def test_a_source_that_changes_is_noticed(method: str, count: int, given: str) -> None:
     with pytest.raises(RunError) as error:
-        unfitted(method).fit(Changing(normal_images(count)), 0, no_progress)
+        fit(unfitted(method), Changing(normal_images(count)))
     assert message(error).startswith(f"{method} expects 3 training images and was given {given};")
 
 
@@ -221,7 +223,72 @@ def test_a_detector_that_was_not_fitted_says_so(method: str, tmp_path: Path) -> 
 
 def test_progress_is_reported_up_to_the_total(method: str) -> None:
     news: list[tuple[int, int]] = []
-    unfitted(method).fit(Images(normal_images(20)), 0, lambda done, total: news.append((done, total)))
+    fit(unfitted(method), Images(normal_images(20)), progress=lambda done, total: news.append((done, total)))
     assert news
     assert all(0 <= done <= total for done, total in news)
     assert any(done == total for done, total in news)
+
+
+class Dies(Exception):
+    """The process is killed."""
+
+
+class InMemory:
+    """Keeps the last state, and dies when it is to keep one more than it may."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self.state: State | None = None
+
+    def load(self) -> State | None:
+        return self.state
+
+    def save(self, state: State) -> None:
+        if not self.left:
+            raise Dies
+        self.left -= 1
+        self.state = {name: tensor.clone() for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_a_fit_that_was_killed_goes_on_to_the_same_bits(
+    method: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not DETECTORS[method].trains:
+        pytest.skip("it does not train")
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
+    expected = fitted(method).state
+    checkpoint = InMemory(kept)
+    killed = unfitted(method)
+    with pytest.raises(Dies):
+        fit(killed, Images(normal_images(6)), checkpoint=checkpoint)
+    assert checkpoint.state
+    checkpoint.left = 1000
+    steps: list[int] = []
+    found = unfitted(method)
+    fit(found, Images(normal_images(6)), checkpoint=checkpoint, progress=lambda done, _: steps.append(done))
+    assert found.state.keys() == expected.keys()
+    assert all(torch.equal(expected[name], tensor) for name, tensor in found.state.items())
+
+
+def test_samples_with_anomalies_are_given_to_those_that_learn_from_them(method: str) -> None:
+    found = unfitted(method)
+    wrong = None if found.learns_from_anomalies else Spots(normal_images(6))
+    with pytest.raises(InputError) as error:
+        found.fit(Images(normal_images(6)), wrong, 0, no_progress)
+    said = "was given none" if found.learns_from_anomalies else "leave the recipe out"
+    assert said in message(error)
+
+
+def test_companions_score_as_the_method_does(method: str) -> None:
+    found = fitted(method)
+    loaded = unfitted(method)
+    loaded.restore(found.state)
+    for name in found.companions:
+        scores, maps = found.predict_companion(name, looked_at())
+        assert scores.shape == (3,)
+        assert maps.shape == (3, SIZE, SIZE)
+        assert all(
+            torch.equal(ours, theirs)
+            for ours, theirs in zip((scores, maps), loaded.predict_companion(name, looked_at()), strict=True)
+        )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.detectors.padim import Padim, _whitening
 from synthgen.detectors.registry import make_detector
 from synthgen.errors import InputError
@@ -43,7 +43,7 @@ def expected_distances(train: Tensor, test: Tensor, channels: list[int]) -> Arra
 
 def fitted(train: Tensor, seed: int = 0, **settings: object) -> Padim:
     padim = cast(Padim, detector("padim", **settings))
-    padim.fit(Images(train), seed, no_progress)
+    padim.fit(Images(train), None, seed, no_progress)
     return padim
 
 
@@ -129,6 +129,6 @@ def test_broken_bottles_are_told_from_good_ones(data: Path) -> None:
 
     weights = str(data / "weights" / "resnet18-imagenet-layer1-3.safetensors")
     padim = make_detector("padim", {"channels": 30}, "resnet18", weights, "cpu")
-    padim.fit(Images(read("train/good", 24)), 0, no_progress)
+    padim.fit(Images(read("train/good", 24)), None, 0, no_progress)
     scores, _ = padim.predict(torch.cat([read("test/good", 6), read("test/broken_large", 6)]))
     assert auroc(rank_images(scores.numpy(), np.arange(12) >= 6)) == 1

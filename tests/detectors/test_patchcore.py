@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from synthgen.detectors import patchcore
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.detectors.patchcore import Patchcore
 from tests.detectors.images import SIZE, Images, detector, no_progress, normal_images, with_a_spot
 from tests.detectors.oracles import Array, averaged_patches, enlarged, plain_greedy
@@ -30,7 +30,7 @@ def expected_patches(images: Tensor) -> Array:
 
 def fitted(train: Tensor, seed: int = 0, **settings: object) -> Patchcore:
     result = cast(Patchcore, detector("patchcore", **settings))
-    result.fit(Images(train), seed, no_progress)
+    result.fit(Images(train), None, seed, no_progress)
     return result
 
 

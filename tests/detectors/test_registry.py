@@ -43,7 +43,8 @@ def test_a_method_that_looks_at_features_needs_a_backbone() -> None:
     with pytest.raises(InputError) as error:
         make_detector("padim", {}, None, "random", "cpu")
     assert message(error) == (
-        "padim needs a backbone; one of resnet18, resnet34, resnet50, wide_resnet50_2 is expected"
+        "padim needs a backbone; one of efficientnet_lite0, resnet18, resnet34, resnet50, "
+        "wide_resnet50_2 is expected"
     )
 
 
@@ -77,7 +78,7 @@ assert "synthgen.detectors.registry" not in sys.modules
 from synthgen.detectors.registry import DETECTORS, load_detector, make_detector, save_detector
 from tests.detectors.images import Images, no_progress, normal_images
 found = make_detector("pixel_statistics", {"image_size": 64}, None, "imagenet", "cpu")
-found.fit(Images(normal_images(3)), 0, no_progress)
+found.fit(Images(normal_images(3)), None, 0, no_progress)
 save_detector(found, Path(sys.argv[1]))
 loaded = load_detector(Path(sys.argv[1]), "cpu")
 assert torch.equal(found.predict(normal_images(2))[1], loaded.predict(normal_images(2))[1])

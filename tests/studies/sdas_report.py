@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.diffusion.model import DiffusionModel, Whole
 from synthgen.diffusion.model_files import digest, model_directory
 from synthgen.diffusion.sampling import Sampling

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.diffusion.model_files import ModelFacts
 from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels

@@ -2,15 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages
+from synthgen.detectors.base import Detector, DetectorSettings, Fitting
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.features import FeatureExtractor, Features
-from synthgen.runtime.progress import Progress
 
 FIT_BATCH = 16
 """Training images whose features are extracted together."""
@@ -22,6 +21,11 @@ class FeatureDetector(Detector):
     stages: ClassVar[tuple[int, ...]]
     """Stages of the backbone whose features the method looks at, the finest first."""
     backbone: Backbone
+
+    @classmethod
+    def stages_of(cls, settings: Any) -> tuple[int, ...]:
+        """The stages that it looks at with some settings, the finest first."""
+        return cls.stages
 
     def __init__(self, settings: DetectorSettings, backbone: Backbone, device: torch.device) -> None:
         super().__init__(settings, device)
@@ -35,13 +39,13 @@ class FeatureDetector(Detector):
     def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._score_features(self._extract(images))
 
-    def _training_features(self, images: NormalImages, progress: Progress) -> Iterator[Features]:
+    def _training_features(self, fitting: Fitting) -> Iterator[Features]:
         """All training images' features, in batches on the detector's device; reports the images done."""
         done = 0
-        for batch in images.batches(FIT_BATCH):
+        for batch in fitting.normals.batches(FIT_BATCH):
             yield self._extract(batch)
             done += len(batch)
-            progress(done, len(images))
+            fitting.progress(done, len(fitting.normals))
 
     def _side(self) -> int:
         """Height and width of the finest stage's features."""

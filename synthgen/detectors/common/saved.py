@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -10,7 +10,8 @@ from torch import Tensor
 from synthgen.config.model import FrozenModel
 from synthgen.config.validation import first_fault
 from synthgen.detectors.base import DetectorSettings, State
-from synthgen.detectors.common.backbone import Backbone, BackboneName
+from synthgen.detectors.common.backbone import Backbone
+from synthgen.detectors.common.backbones import BackboneName
 from synthgen.errors import InputError, RunError
 from synthgen.storage.whole_file import remove_leftovers, write_whole
 
@@ -51,7 +52,7 @@ def write_detector(
     record = DetectorRecord(
         method=method,
         settings=settings.model_dump(mode="json"),
-        backbone=backbone.name if backbone else None,
+        backbone=cast(BackboneName, backbone.name) if backbone else None,
         backbone_sha256=sha256(files[BACKBONE]).hexdigest() if backbone else None,
         state_sha256=sha256(files[STATE]).hexdigest(),
         depth16=depth16,

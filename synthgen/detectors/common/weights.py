@@ -96,14 +96,7 @@ def read_weights(path: Path, names: Collection[str]) -> dict[str, Tensor]:
     A .pth file holds a dict of tensors by name; it is read without running pickled code.
     Raises InputError where the file cannot be read, or a tensor has values that are not finite.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; a .safetensors or .pth file of weights is expected")
-    if path.suffix == ".safetensors":
-        tensors = _read_safetensors(path, names)
-    elif path.suffix == ".pth":
-        tensors = _read_pth(path, names)
-    else:
-        raise InputError(f"{path}: the name ends in '{path.suffix}'; .safetensors or .pth is expected")
+    tensors = _read_safetensors(path, names) if _is_safetensors(path) else _read_pth(path, names)
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise InputError(f"{path}: {name} is {tensor.dtype}; floating-point weights are expected")
@@ -111,6 +104,27 @@ def read_weights(path: Path, names: Collection[str]) -> dict[str, Tensor]:
         if not tensors[name].isfinite().all():
             raise InputError(f"{path}: {name} has NaN or infinite values; the file is not usable as weights")
     return tensors
+
+
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a .safetensors or .pth file. Raises InputError as `read_weights` does."""
+    if _is_safetensors(path):
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "pt") as file:
+                return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path}: not a readable safetensors file ({error})") from error
+    return {name: tuple(value.shape) for name, value in _load_pth(path).items() if isinstance(value, Tensor)}
+
+
+def _is_safetensors(path: Path) -> bool:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; a .safetensors or .pth file of weights is expected")
+    if path.suffix not in (".safetensors", ".pth"):
+        raise InputError(f"{path}: the name ends in '{path.suffix}'; .safetensors or .pth is expected")
+    return path.suffix == ".safetensors"
 
 
 def _read_safetensors(path: Path, names: Collection[str]) -> dict[str, Tensor]:
@@ -124,6 +138,11 @@ def _read_safetensors(path: Path, names: Collection[str]) -> dict[str, Tensor]:
 
 
 def _read_pth(path: Path, names: Collection[str]) -> dict[str, Tensor]:
+    content = _load_pth(path)
+    return {name: value for name, value in content.items() if name in names and isinstance(value, Tensor)}
+
+
+def _load_pth(path: Path) -> Mapping[str, object]:
     size = path.stat().st_size
     if size > MAX_PTH_BYTES:
         raise InputError(f"{path}: {size} bytes; a .pth file of at most {MAX_PTH_BYTES} is read")
@@ -134,4 +153,4 @@ def _read_pth(path: Path, names: Collection[str]) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a readable file of weights ({reason})") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: holds a {type(content).__name__}; a dict of tensors by name is expected")
-    return {name: value for name, value in content.items() if name in names and isinstance(value, Tensor)}
+    return content

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthgen.detectors.common import weights as weights_module
-from synthgen.detectors.common.backbone import BackboneName, load_backbone
+from synthgen.detectors.common.backbones import BackboneName, load_backbone
+from synthgen.detectors.common.resnet import Resnet
 from synthgen.errors import InputError, RunError
 
 BLOCKS = {
@@ -142,10 +143,8 @@ def test_a_backbone_is_frozen() -> None:
 
 
 def test_the_state_restores_a_backbone() -> None:
-    from synthgen.detectors.common.backbone import Backbone
-
     tensors = random_tensors("resnet18", (2,))
-    backbone = Backbone("resnet18", (2,)).eval()
+    backbone = Resnet("resnet18", (2,)).eval()
     backbone.load_state_dict(tensors)
     expected = forward_by_names(tensors, images(), (2, 2))[2]
     assert torch.allclose(backbone(images())[2].double(), expected, rtol=1e-3, atol=1e-4)
@@ -245,8 +244,8 @@ def test_unknown_stages_are_refused(stages: tuple[int, ...]) -> None:
 
 
 def test_an_unknown_backbone_is_refused() -> None:
-    with pytest.raises(InputError, match="one of resnet18, resnet34, resnet50, wide_resnet50_2 is expected"):
-        load_backbone("vgg16", "random", (1,))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"one of efficientnet_lite0, resnet18, resnet34, .* is expected"):
+        load_backbone("vgg16", "random", (1,))
 
 
 def cached_file(cache: Path, commit: str) -> Path:
@@ -274,7 +273,7 @@ def test_the_pinned_file_is_taken_from_the_hubs_cache_and_its_content_is_checked
 @pytest.mark.parametrize("cut", [{"HF_HUB_OFFLINE": "1"}, {"HTTPS_PROXY": "http://127.0.0.1:9"}])
 def test_without_weights_and_network_there_is_one_clear_line(cut: dict[str, str], tmp_path: Path) -> None:
     code = """
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.errors import RunError
 try:
     load_backbone("resnet18", "imagenet", (1,))

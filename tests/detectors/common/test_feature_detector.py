@@ -11,5 +11,5 @@ from tests.detectors.methods import unfitted
 @pytest.mark.parametrize("method", [n for n, each in DETECTORS.items() if issubclass(each, FeatureDetector)])
 def test_progress_counts_the_images(method: str) -> None:
     news: list[tuple[int, int]] = []
-    unfitted(method).fit(Images(normal_images(20)), 0, lambda done, total: news.append((done, total)))
+    unfitted(method).fit(Images(normal_images(20)), None, 0, lambda done, total: news.append((done, total)))
     assert news[:2] == [(16, 20), (20, 20)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from synthgen.detectors.common.backbone import load_backbone
+from synthgen.detectors.common.backbones import load_backbone
 from synthgen.detectors.common.features import FeatureExtractor
 from synthgen.errors import RunError
 from tests.detectors.images import normal_images

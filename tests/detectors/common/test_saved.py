@@ -22,7 +22,7 @@ def test_a_detector_is_saved_over_another(tmp_path: Path) -> None:
     save_detector(patchcore, tmp_path)
     assert load_detector(tmp_path, "cpu").method == "patchcore"
     without_backbone = PixelStatistics(DetectorSettings(image_size=SIZE), torch.device("cpu"))
-    without_backbone.fit(Images(normal_images(2)), 0, no_progress)
+    without_backbone.fit(Images(normal_images(2)), None, 0, no_progress)
     save_detector(without_backbone, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["detector.json", "detector.safetensors"]
 
@@ -68,8 +68,8 @@ CHANGES: list[tuple[dict[str, object], str]] = [
         {"settings": {"image_size": 1}},
         "padim: setting image_size: Input should be greater than or equal to 32",
     ),
-    ({"backbone": "vgg16"}, "is not of this version (backbone: Input should be 'resnet18'"),
-    ({"backbone": None}, "padim needs a backbone; one of resnet18, "),
+    ({"backbone": "vgg16"}, "is not of this version (backbone: Input should be 'efficientnet_lite0'"),
+    ({"backbone": None}, "padim needs a backbone; one of efficientnet_lite0, resnet18, "),
     ({"backbone": "resnet34"}, "tensors for resnet34's stages 1, 2, 3 are missing"),
     ({"state_sha256": "0"}, "detector.json beside it says 0; fit the detector again"),
 ]

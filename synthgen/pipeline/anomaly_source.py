@@ -1,0 +1,104 @@
+"""The samples of a plan as detectors learn from them."""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from synthgen.detectors.inputs import AnomalyBatch
+from synthgen.errors import InputError
+from synthgen.images.pixels import Pixels
+from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.plan import Plan
+from synthgen.recipe.recipe import Recipe
+from synthgen.regions.foreground import MaskFolder
+from synthgen.runtime.progress import Stages, silent
+from synthgen.sample import Sample
+from synthgen.sources.uploads import UploadSource
+from synthgen.streams import Stream
+
+PNG_EFFORT = 1
+"""The pictures are decoded once, so they are to be encoded quickly."""
+
+
+class PlanAnomalies:
+    """The samples of a plan, in the order of their indices; those of the plan's side of the split.
+
+    Raises InputError where a method of the plan makes images without a pair, which says nothing of where a
+    defect is.
+    """
+
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+        recipe = plan.recipe
+        if unpaired := [each.method for each in recipe.synthesizers if not each.paired]:
+            raise InputError(
+                f"recipe {recipe.name}: {unpaired[0]} makes whole images that have no mask of their own, and "
+                "a detector learns from masks; take a recipe without it"
+            )
+        self.methods: Sequence[str] = list(dict.fromkeys(each.method for each in recipe.synthesizers))
+        self._pipeline = Pipeline(plan, device)
+
+    def batches(self, size: int, count: int, first: int = 0) -> Iterator[AnomalyBatch]:
+        """The samples ``first`` to ``first + count - 1``, in batches."""
+        for start in range(first, first + count, size):
+            samples = self._pipeline.samples(range(start, min(start + size, first + count)))
+            yield _batch(list(samples))
+
+
+def anomalies_on(
+    images: Sequence[tuple[str, Pixels]], recipe: Recipe, seed: int, progress: Stages = silent
+) -> PlanAnomalies:
+    """What a recipe makes of a detector's own normal images, as the detector sees them.
+
+    ``images``: name and pixels (H, W, 3) uint8 of each, all of one size. Each sample is to show a defect,
+    whatever share of them the recipe would leave normal; its seed and ``seed`` together decide everything
+    random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask files, which
+    have the size of the images before they were resized.
+    """
+    if isinstance(recipe.foreground, MaskFolder):
+        raise InputError(
+            f"recipe {recipe.name}: foreground masks fit the images at their own size, and a detector sees "
+            "them resized; take foreground: auto"
+        )
+    is_grey = all((pixels == pixels[..., :1]).all() for _, pixels in images)
+    source = UploadSource.of(
+        [_png(pixels[..., :1] if is_grey else pixels) for _, pixels in images], "product"
+    )
+    height, width = images[0][1].shape[:2]
+    own = recipe.model_copy(
+        update={
+            "source": source,
+            "size": (height, width),
+            "resize": "whole",
+            "split": "all",
+            "spread": "images",
+            "normal_share": 0.0,
+            "on_bad_image": "fail",
+            "seed": Stream(recipe.seed, seed, "anomalies to learn from").integer(0, 2**53),
+        }
+    )
+    return PlanAnomalies(freeze(own, progress))
+
+
+def _batch(samples: Sequence[Sample]) -> AnomalyBatch:
+    return AnomalyBatch(
+        _tensor([sample.image for sample in samples]),
+        torch.from_numpy(np.stack([sample.mask > 0 for sample in samples])),
+        _tensor([sample.normal for sample in samples]),
+        tuple(sample.facts.method for sample in samples),
+    )
+
+
+def _tensor(images: Sequence[Pixels]) -> Tensor:
+    """(B, 3, H, W) float32 in [0, 1]; a grey image has the same value in all three channels."""
+    found = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    return found.expand(-1, 3, -1, -1).contiguous()
+
+
+def _png(pixels: Pixels) -> bytes:
+    written = np.ascontiguousarray(pixels[..., ::-1])
+    _, encoded = cv2.imencode(".png", written, [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])
+    return encoded.tobytes()
