@@ -26,7 +26,10 @@ def add(commands: Commands) -> None:
     """Add the commands."""
     below = group(commands, "detect", "fit an anomaly detector on normal images, and score images")
     fitted = command(below, "fit", "fit a detector on normal images", fit)
-    fitted.add_argument("method", help="padim, patchcore or simplenet")
+    fitted.add_argument(
+        "method",
+        help="padim, patchcore, simplenet, segmenter, realnet, cutpaste, efficientad, efficientad-small",
+    )
     fitted.add_argument(
         "source",
         type=path,
@@ -39,6 +42,7 @@ def add(commands: Commands) -> None:
     fitted.add_argument(
         "--seed", type=seed, default=0, help="decides everything random (default: %(default)s)"
     )
+    add_recipe(fitted)
     add_categories(fitted)
     add_normal(fitted)
     add_on_bad_image(fitted)
@@ -56,16 +60,28 @@ def add_detector_options(added: ArgumentParser) -> None:
     """What `chosen_detector` reads."""
     added.add_argument(
         "--backbone",
-        choices=["resnet18", "resnet34", "resnet50", "wide_resnet50_2"],
-        help="the network whose features are looked at (default: resnet18)",
+        choices=["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "wide_resnet50_2"],
+        help="the network whose features are looked at (default: that of the weights' file, else "
+        "efficientnet_lite0)",
     )
     added.add_argument(
         "--weights",
         type=path,
-        help="a .safetensors or .pth file, imagenet (by the Hugging Face hub) or random (default: imagenet)",
+        help="a .safetensors or .pth file, imagenet (installed for efficientnet_lite0, else by the Hugging "
+        "Face hub) or random (default: imagenet)",
     )
     add_device(added)
     add_settings(added, "a setting of the method, such as image_size=320")
+
+
+def add_recipe(added: ArgumentParser) -> None:
+    """The option --recipe."""
+    added.add_argument(
+        "--recipe",
+        type=path,
+        help="what makes the anomalies, of the normal images, that segmenter, realnet and cutpaste learn "
+        "from: a recipe's name or file (default: the method's own)",
+    )
 
 
 def chosen_detector(method: str, options: Namespace) -> "DetectorChoice":
@@ -89,6 +105,7 @@ def fit(options: Namespace) -> int:
         options.out,
         normals=options.normals,
         categories=options.categories,
+        recipe=options.recipe,
         seed=options.seed,
         on_bad_image=options.on_bad_image or "fail",
         progress=bars,

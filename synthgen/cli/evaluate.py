@@ -14,7 +14,7 @@ from synthgen.cli.arguments import (
     path,
     positive,
 )
-from synthgen.cli.detect import add_detector_options, chosen_detector
+from synthgen.cli.detect import add_detector_options, add_recipe, chosen_detector
 
 if TYPE_CHECKING:
     from synthgen.detectors.choice import DetectorChoice
@@ -37,6 +37,7 @@ def add(commands: Commands) -> None:
     )
     added.add_argument("--masks", type=folder_name, help="the folder of masks, as a name or glob")
     added.add_argument("--source", type=path, help="where the normal images of shards lie now")
+    add_recipe(added)
     add_categories(added)
     add_normal(added)
     add_on_bad_image(added)
@@ -59,6 +60,7 @@ def evaluate(options: Namespace) -> int:
         layout=options.dataset if options.root else None,
         source=options.source,
         categories=options.categories,
+        recipe=options.recipe,
         seeds=options.seeds or SEEDS,
         device=options.device,
         on_bad_image=options.on_bad_image or "fail",
@@ -91,7 +93,7 @@ def _judged(options: Namespace) -> "DetectorChoice | str":
 
     if options.detector in DETECTORS:
         return chosen_detector(options.detector, options)
-    for name in ("seeds", "backbone", "weights", "set", "on_bad_image"):
+    for name in ("seeds", "backbone", "weights", "set", "recipe", "on_bad_image"):
         if getattr(options, name) and local_path(options.detector).is_dir():
             option = name.replace("_", "-")
             raise InputError(

@@ -14,12 +14,13 @@ from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
+from synthgen.detectors.segmenter.detector import Segmenter
 from synthgen.detectors.simplenet import Simplenet
 from synthgen.errors import InputError
 from synthgen.runtime.entry_points import merged
 
 DETECTORS: dict[str, type[Detector]] = merged(
-    {"padim": Padim, "patchcore": Patchcore, "simplenet": Simplenet},
+    {each.method: each for each in (Padim, Patchcore, Simplenet, Segmenter)},
     "synthgen.detectors",
     Detector,
     lambda detector: getattr(detector, "method", "nothing"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from synthgen.detectors.choice import DetectorChoice
 from synthgen.errors import InputError
@@ -12,9 +12,11 @@ from synthgen.evaluation.defect_types import measure_defect_types
 from synthgen.evaluation.figures import folder_name, write_pictures
 from synthgen.evaluation.fit import fit_on, load_detector, read_fitted_on, read_normals
 from synthgen.evaluation.labelled import open_dataset
-from synthgen.evaluation.protocol import Truth, measure, predict_all, read_truth
+from synthgen.evaluation.learning import recipe_of, said_of
+from synthgen.evaluation.protocol import Measured, Truth, measure, predict_all, read_truth
 from synthgen.evaluation.report import Category, Report, Run, run, write
 from synthgen.evaluation.test_set import TOO_DEEP, LabelledDataset, NormalPictures, TestSet
+from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.progress import Stages, silent
 from synthgen.runtime.versions import versions
 from synthgen.sources.base import LabelledSource
@@ -25,6 +27,8 @@ from synthgen.storage.place import local_path, require_apart
 from synthgen.storage.root import chosen
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from synthgen.detectors.base import Detector
 
 SEEDS = 3
@@ -38,6 +42,7 @@ def evaluate(
     layout: str | None = None,
     source: str | Path | None = None,
     categories: Sequence[str] | None = None,
+    recipe: str | Path | Recipe | None = None,
     seeds: int = SEEDS,
     device: str = "auto",
     on_bad_image: OnBadImage = "fail",
@@ -48,10 +53,11 @@ def evaluate(
     ``detector`` is a method, which is fitted on each category's normal images with the seeds 0 to
     ``seeds`` - 1, or the directory of a fitted detector. ``layout`` names the data set's layout where it is
     not to be recognised, and ``source`` where the normal images of shards lie now, if not where their plan
-    found them. A normal image that cannot be used is an InputError or, by ``on_bad_image``, left out. Raises
-    InputError for what else cannot be used, before anything is fitted.
+    found them. ``recipe`` makes the anomalies that a method learns from which does, of each category's normal
+    images; without one it takes its default. A normal image that cannot be used is an InputError or, by
+    ``on_bad_image``, left out. Raises InputError for what else cannot be used, before anything is fitted.
     """
-    judged = _Judged.of(detector, seeds, device)
+    judged = _Judged.of(detector, recipe, seeds, device)
     place = str(dataset.path if isinstance(dataset, LabelledSource) else dataset)
     found = open_dataset(
         dataset if isinstance(dataset, LabelledSource) else place,
@@ -90,13 +96,27 @@ class _Judged:
     seeds: tuple[int, ...]
     """Empty for a fitted detector."""
     fitted_on: frozenset[str] | None
+    recipe: Recipe | None = None
+    """What makes the anomalies that a method learns from which does."""
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, detector: DetectorChoice | str | Path, seeds: int, device: str) -> "_Judged":
+    def of(
+        cls,
+        detector: DetectorChoice | str | Path,
+        recipe: str | Path | Recipe | None,
+        seeds: int,
+        device: str,
+    ) -> "_Judged":
         if isinstance(detector, str | Path) and (directory := local_path(detector)).is_dir():
+            if recipe is not None:
+                raise InputError(f"{detector}: is fitted already; leave the recipe out, or name a method")
             return cls(None, load_detector(directory, device), (), read_fitted_on(directory))
         if isinstance(detector, DetectorChoice):
-            return cls(detector, detector.make(), tuple(range(seeds)), None)
+            made = detector.make()
+            found = recipe_of(made, recipe)
+            notes = tuple(said_of(made, found, recipe))
+            return cls(detector, made, tuple(range(seeds)), None, found, notes)
         from synthgen.detectors.registry import DETECTORS
 
         if str(detector) not in DETECTORS:
@@ -104,7 +124,7 @@ class _Judged:
                 f"{detector}: is neither a method ({', '.join(DETECTORS)}) nor a directory that "
                 "`synthgen detect fit` wrote"
             )
-        return cls.of(DetectorChoice(str(detector), device=device), seeds, device)
+        return cls.of(DetectorChoice(str(detector), device=device), recipe, seeds, device)
 
     @property
     def side(self) -> int:
@@ -171,11 +191,12 @@ class _Evaluation:
             runs.append(self._run(None, judged.detector, test, is_first=True))
         else:
             fitted_on, rejected, count = frozenset(normals.sha256s), normals.rejected, len(normals)
-            more = normals.notes
+            more = [*normals.notes, *judged.notes]
             for seed in judged.seeds:
                 detector = judged.choice.make()
                 what = f"{detector.method} on {category}, seed {seed}"
-                fit_on(detector, normals, seed, what, self.progress)
+                fit_on(detector, normals, judged.recipe, seed, what, progress=self.progress)
+                more += [f"seed {seed}: {note}" for note in detector.notes]
                 runs.append(self._run(seed, detector, test, is_first=seed == judged.seeds[0]))
         anomalous = int(test.truth.anomalous.sum())
         return Category(
@@ -196,7 +217,13 @@ class _Evaluation:
             folder.create()
             write_pictures(test.test_set, test.truth, predictions, self.judged.side, folder)
         defect_types = measure_defect_types(test.test_set, test.truth, predictions)
-        return run(seed, measure(test.truth, predictions), defect_types)
+        companions = {name: self._measured(_Companion(detector, name), test) for name in detector.companions}
+        return run(seed, measure(test.truth, predictions), defect_types, companions)
+
+    def _measured(self, companion: "_Companion", test: _Test) -> Measured:
+        what = f"scoring {test.test_set.category}, {companion.name}"
+        with self.progress(what, "images") as report:
+            return measure(test.truth, predict_all(companion, test.test_set, self.judged.side, report))
 
     def report(self, categories: Sequence[Category]) -> Report:
         """The whole."""
@@ -207,11 +234,22 @@ class _Evaluation:
             method=detector.method,
             backbone=detector.backbone.name if detector.backbone else None,
             weights=local_path(choice.weights).name if choice else "the detector's own",
+            recipe=self.judged.recipe.name if self.judged.recipe else None,
             settings=detector.settings.model_dump(mode="json"),
             image_size=self.judged.side,
             versions=versions(),
             categories=list(categories),
         )
+
+
+class _Companion(NamedTuple):
+    """One of a detector's simpler scores, as a detector of its own."""
+
+    detector: "Detector"
+    name: str
+
+    def predict(self, images: "Tensor") -> "tuple[Tensor, Tensor]":
+        return self.detector.predict_companion(self.name, images)
 
 
 def _notes(test: _Test, fitted_on: frozenset[str] | None, rejected: Sequence[RejectedFile]) -> list[str]:

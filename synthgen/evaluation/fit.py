@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from synthgen.detectors.choice import DetectorChoice
 from synthgen.errors import InputError
+from synthgen.evaluation.fit_checkpoint import CHECKPOINT, FitCheckpoint, fit_of
+from synthgen.evaluation.learning import anomalies_for, recipe_of, said_of
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.extras import require_extra
 from synthgen.runtime.progress import Stages, silent
@@ -18,6 +20,7 @@ from synthgen.storage.place import is_url, local_path
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
     from synthgen.evaluation.test_set import NormalPictures, Pictures
+    from synthgen.recipe.recipe import Recipe
     from synthgen.sources.records import RejectedFile
     from synthgen.sources.survey import OnBadImage
 
@@ -45,6 +48,7 @@ def fit_detector(
     *,
     normals: str | Path | None = None,
     categories: Sequence[str] | None = None,
+    recipe: "str | Path | Recipe | None" = None,
     seed: int = 0,
     on_bad_image: "OnBadImage" = "fail",
     progress: Stages = silent,
@@ -53,7 +57,9 @@ def fit_detector(
 
     ``source`` is a folder, URL or data set, ``builtin``, a source, or a directory of shards, for the normal
     images of its plan that no sample is judged by; ``normals`` is where these lie now, if not where it found
-    them. ``seed`` decides everything random. An image that cannot be used is an InputError or, by
+    them. ``recipe`` makes the anomalies, of these images, that a method learns from which does; without one
+    it takes its default. ``seed`` decides everything random. A fit that was interrupted while it trained goes
+    on when it is called again in the same way. An image that cannot be used is an InputError or, by
     ``on_bad_image``, left out. Raises InputError for what else cannot be used, RunError where fitting or
     writing fails.
     """
@@ -61,13 +67,17 @@ def fit_detector(
     require_extra("detectors", "a detector")
     with nullcontext() if out is None else _free_directory(str(out)) as directory:
         detector = choice.make()
+        made_by = recipe_of(detector, recipe)
         place = source if isinstance(source, Source) else str(source)
         pictures = normal_pictures(place, categories, None if normals is None else str(normals))
         read = read_normals(pictures, detector, "normal images", progress, on_bad_image=on_bad_image)
-        fit_on(detector, read, seed, choice.method, progress)
-        if directory:
+        checkpoint = FitCheckpoint(directory, fit_of(detector, read, made_by, seed)) if directory else None
+        fit_on(detector, read, made_by, seed, choice.method, progress=progress, checkpoint=checkpoint)
+        if directory and checkpoint:
             _save(detector, directory, read.sha256s)
-    return FittedDetector(detector, len(read), read.rejected, read.notes)
+            checkpoint.remove()
+    notes = [*read.notes, *said_of(detector, made_by, recipe), *detector.notes]
+    return FittedDetector(detector, len(read), read.rejected, notes)
 
 
 def load_detector(directory: str | Path, device: str = "auto") -> "Detector":
@@ -109,10 +119,20 @@ def read_normals(
         return NormalPictures(pictures, side, report, on_bad_image=on_bad_image, cache_bytes=most)
 
 
-def fit_on(detector: "Detector", normals: "NormalPictures", seed: int, what: str, progress: Stages) -> None:
+def fit_on(
+    detector: "Detector",
+    normals: "NormalPictures",
+    recipe: "Recipe | None",
+    seed: int,
+    what: str,
+    *,
+    progress: Stages,
+    checkpoint: FitCheckpoint | None = None,
+) -> None:
     """Fit as a stage of its own."""
+    anomalies = anomalies_for(normals, recipe, seed, progress)
     with progress(f"fitting {what}", "steps") as report:
-        detector.fit(normals, None, seed, report)
+        detector.fit(normals, anomalies, seed, report, checkpoint)
     detector.depth16 = normals.depth16
 
 
@@ -162,7 +182,7 @@ def _require_free(out: str, names: set[str]) -> None:
 
     if RECORD in names:
         raise InputError(f"{out}: holds a fitted detector already; choose another --out, or remove it")
-    ours = {STATE, BACKBONE, FITTED_ON, NAME}
+    ours = {STATE, BACKBONE, FITTED_ON, CHECKPOINT, NAME}
     if other := sorted(name for name in names - ours if not name.endswith(PARTIAL_SUFFIX)):
         raise InputError(f"{out}: holds {other[0]}, which is no part of a detector; choose another --out")
 

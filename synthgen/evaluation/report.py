@@ -1,6 +1,7 @@
 """What an evaluation found: a table for people, Markdown, and JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from synthgen.evaluation.metrics.summary import AUPRO_LIMIT
 from synthgen.evaluation.protocol import Measured
 from synthgen.storage.output import OutputDirectory, explained
 
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 
 MASKS = (
     "the whole image is resized to the detector's size; a pixel of its mask is anomalous where at least half "
@@ -47,15 +48,22 @@ class Value(FrozenModel):
     high: float
 
 
-class Run(FrozenModel):
+class Levels(FrozenModel):
     """The metrics by name; null where the test set has nothing to measure it by."""
+
+    image: dict[str, Value] | None
+    pixel: dict[str, Value | None] | None
+
+
+class Run(Levels):
+    """What was measured with one seed."""
 
     seed: int | None
     """None for a detector that was fitted before."""
-    image: dict[str, Value] | None
-    pixel: dict[str, Value | None] | None
     defect_types: dict[str, DefectType] = Field({})
     """Each defect type on its own, by its name."""
+    companions: dict[str, Levels] = Field({})
+    """The method's simpler scores, by their names."""
 
 
 class Category(FrozenModel):
@@ -82,6 +90,8 @@ class Report(FrozenModel):
     backbone: str | None
     """None for a method with a network of its own."""
     weights: str
+    recipe: str | None = None
+    """Name of the recipe that made the anomalies; None for a method that learns from normal images alone."""
     settings: dict[str, object]
     image_size: int
     masks: str = MASKS
@@ -89,23 +99,39 @@ class Report(FrozenModel):
     categories: list[Category]
 
 
-def run(seed: int | None, measured: Measured, defect_types: dict[str, DefectType]) -> Run:
+def run(
+    seed: int | None,
+    measured: Measured,
+    defect_types: dict[str, DefectType],
+    companions: Mapping[str, Measured] = MappingProxyType({}),
+) -> Run:
     """The metrics of one seed as they are reported."""
+    return Run.model_validate(
+        {
+            **_levels(measured),
+            "seed": seed,
+            "defect_types": defect_types,
+            "companions": {name: _levels(each) for name, each in companions.items()},
+        }
+    )
 
+
+def _levels(measured: Measured) -> dict[str, object]:
     def values(found: dict[str, Estimate] | dict[str, Estimate | None]) -> dict[str, Value | None]:
         return {
             name: Value(**estimate._asdict()) if estimate is not None else None
             for name, estimate in found.items()
         }
 
-    image = None if measured.image is None else values(measured.image)
-    pixel = None if measured.pixel is None else values(measured.pixel)
-    return Run.model_validate({"seed": seed, "image": image, "pixel": pixel, "defect_types": defect_types})
+    return {
+        "image": None if measured.image is None else values(measured.image),
+        "pixel": None if measured.pixel is None else values(measured.pixel),
+    }
 
 
 def mean(report: Report, column: Column) -> Spread | None:
     """Each seed's mean over the categories, over the seeds; None where a category has no such value."""
-    by_seed = zip(*(_values(category, column) for category in report.categories), strict=True)
+    by_seed = zip(*(_values(category.runs, column) for category in report.categories), strict=True)
     means = []
     for values in by_seed:
         known = [value.value for value in values if value is not None]
@@ -116,11 +142,17 @@ def mean(report: Report, column: Column) -> Spread | None:
 
 
 def markdown_table(report: Report) -> str:
-    """One row for each category, and their mean: values with the deviation over seeds, or their interval."""
+    """One row for each category and, below, each simpler score, and the categories' mean.
+
+    A cell is a value with its deviation over seeds, or its interval.
+    """
     rows = [["category", "images", *(column.heading for column in COLUMNS)]]
     for category in report.categories:
         counts = f"{category.normal} + {category.anomalous}"
-        rows.append([_escaped(category.category), counts, *(_cell(category, column) for column in COLUMNS)])
+        rows.append([_escaped(category.category), counts, *(_cell(category.runs, each) for each in COLUMNS)])
+        for name in category.runs[0].companions:
+            beside = [run.companions[name] for run in category.runs]
+            rows.append([f"– {_escaped(name)}", "", *(_cell(beside, each) for each in COLUMNS)])
     if len(report.categories) > 1:
         rows.append(["**mean**", "", *(_shown(mean(report, column)) for column in COLUMNS)])
     return _table(rows)
@@ -153,6 +185,7 @@ def markdown(report: Report) -> str:
     facts = [
         f"- backbone {report.backbone or 'of its own'}, weights {report.weights}, "
         f"images {report.image_size} x {report.image_size}",
+        *([f"- anomalies of the recipe {report.recipe}"] if report.recipe else []),
         f"- settings: {', '.join(f'{name} {value}' for name, value in report.settings.items()) or 'none'}",
         f"- cells: {cells}; images: normal + anomalous of the test set; –: nothing to measure it by",
         "- F1-max takes the best threshold with the labels, hence an oracle's; AUPRO is integrated up to a "
@@ -172,15 +205,15 @@ def write(report: Report, directory: OutputDirectory) -> None:
         directory.write("report.md", markdown(report).encode())
 
 
-def _values(category: Category, column: Column) -> list[Value | None]:
+def _values(runs: Sequence[Levels], column: Column) -> list[Value | None]:
     """A column's value of each seed."""
-    levels = [each.image if column.level == "image" else each.pixel for each in category.runs]
+    levels = [each.image if column.level == "image" else each.pixel for each in runs]
     return [None if level is None else level[column.metric] for level in levels]
 
 
-def _cell(category: Category, column: Column) -> str:
-    known = [value for value in _values(category, column) if value is not None]
-    if len(known) < len(category.runs):
+def _cell(runs: Sequence[Levels], column: Column) -> str:
+    known = [value for value in _values(runs, column) if value is not None]
+    if len(known) < len(runs):
         return "–"
     if len(known) > 1:
         return _shown(spread([value.value for value in known]))

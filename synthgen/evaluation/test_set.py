@@ -25,6 +25,7 @@ from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.runtime.progress import Progress
 from synthgen.sources.base import LabelledSource, Source, TestImage
 from synthgen.sources.content import OURS, looks_like_a_mask, require_no_mask
+from synthgen.sources.evenly import evenly
 from synthgen.sources.records import RejectedFile
 from synthgen.sources.survey import OnBadImage, pages_note, strays_of
 from synthgen.storage.listing import formats_note
@@ -213,6 +214,10 @@ class NormalPictures:
         """The images in order, (B, 3, side, side) float32 in [0, 1]; the last batch may be smaller."""
         for first in range(0, len(self.paths), size):
             yield to_tensor([self._image(path) for path in self.paths[first : first + size]])
+
+    def some(self, most: int) -> list[Pixels]:
+        """At most ``most`` of the images, evenly spread: (side, side, 3) uint8."""
+        return [self._image(path) for path in evenly(self.paths, most)]
 
     def _look(self, path: str, data: bytes) -> Levels | None:
         """Decode an image, and keep it as prepared unless it has 16 bits, whose range is not known yet."""

@@ -49,11 +49,11 @@ class PlanAnomalies:
 
 
 def anomalies_on(
-    images: Sequence[tuple[str, Pixels]], recipe: Recipe, seed: int, progress: Stages = silent
+    images: Sequence[Pixels], recipe: Recipe, seed: int, progress: Stages = silent
 ) -> PlanAnomalies:
     """What a recipe makes of a detector's own normal images, as the detector sees them.
 
-    ``images``: name and pixels (H, W, 3) uint8 of each, all of one size. Each sample is to show a defect,
+    ``images``: (H, W, 3) uint8, all of one size. Each sample is to show a defect,
     whatever share of them the recipe would leave normal; its seed and ``seed`` together decide everything
     random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask files, which
     have the size of the images before they were resized.
@@ -63,11 +63,9 @@ def anomalies_on(
             f"recipe {recipe.name}: foreground masks fit the images at their own size, and a detector sees "
             "them resized; take foreground: auto"
         )
-    is_grey = all((pixels == pixels[..., :1]).all() for _, pixels in images)
-    source = UploadSource.of(
-        [_png(pixels[..., :1] if is_grey else pixels) for _, pixels in images], "product"
-    )
-    height, width = images[0][1].shape[:2]
+    is_grey = all((pixels == pixels[..., :1]).all() for pixels in images)
+    source = UploadSource.of([_png(pixels[..., :1] if is_grey else pixels) for pixels in images], "product")
+    height, width = images[0].shape[:2]
     own = recipe.model_copy(
         update={
             "source": source,

@@ -28,6 +28,7 @@ METHODS = {
     "patchcore": Method({}),
     # Its discriminator knows nothing of what is far from the training's features.
     "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
+    "segmenter": Method({"samples": 8, "steps": 30, "batch": 8, "width": 16}, far_is_anomalous=False),
     "pixel_statistics": Method({}, random=False),
 }
 
