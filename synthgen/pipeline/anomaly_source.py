@@ -32,13 +32,8 @@ class PlanAnomalies:
     """
 
     def __init__(self, plan: Plan, device: str = "cpu") -> None:
-        recipe = plan.recipe
-        if unpaired := [each.method for each in recipe.synthesizers if not each.paired]:
-            raise InputError(
-                f"recipe {recipe.name}: {unpaired[0]} makes whole images that have no mask of their own, and "
-                "a detector learns from masks; take a recipe without it"
-            )
-        self.methods: Sequence[str] = list(dict.fromkeys(each.method for each in recipe.synthesizers))
+        _require_masks(plan.recipe)
+        self.methods: Sequence[str] = list(dict.fromkeys(each.method for each in plan.recipe.synthesizers))
         self._pipeline = Pipeline(plan, device)
 
     def batches(self, size: int, count: int, first: int = 0) -> Iterator[AnomalyBatch]:
@@ -58,6 +53,7 @@ def anomalies_on(
     random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask files, which
     have the size of the images before they were resized.
     """
+    _require_masks(recipe)
     if isinstance(recipe.foreground, MaskFolder):
         raise InputError(
             f"recipe {recipe.name}: foreground masks fit the images at their own size, and a detector sees "
@@ -79,6 +75,14 @@ def anomalies_on(
         }
     )
     return PlanAnomalies(freeze(own, progress))
+
+
+def _require_masks(recipe: Recipe) -> None:
+    if unpaired := [each.method for each in recipe.synthesizers if not each.paired]:
+        raise InputError(
+            f"recipe {recipe.name}: {unpaired[0]} makes whole images that have no mask of their own, and a "
+            "detector learns from masks; take a recipe without it"
+        )
 
 
 def _batch(samples: Sequence[Sample]) -> AnomalyBatch:

@@ -8,11 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synthgen.detectors.base import Detector, DetectorSettings, NormalImages, State
+from synthgen.detectors.base import Detector, DetectorSettings, Fitting, State
 from synthgen.engines.run import open_run
 from synthgen.pipeline.freeze import freeze
 from synthgen.recipe.recipe import Recipe
-from synthgen.runtime.progress import Progress
 from tests.shards.helpers import InlineEngine, write_normals
 
 SIDE = 32
@@ -62,9 +61,9 @@ class Brightness(Detector):
     method = "brightness"
     settings_type = DetectorSettings
 
-    def _fit(self, images: NormalImages, seed: int, progress: Progress) -> State:
-        seen = sum(len(batch) for batch in images.batches(2))
-        progress(seen, len(images))
+    def _fit(self, fitting: Fitting) -> State:
+        seen = sum(len(batch) for batch in fitting.normals.batches(2))
+        fitting.progress(seen, len(fitting.normals))
         return {"seen": torch.tensor([seen])}
 
     def _prepare(self, state: State) -> None:
