@@ -25,7 +25,7 @@ from synthgen.detectors.efficientad.teacher_file import read_teacher
 from synthgen.errors import InputError
 from tests.detectors.images import SIZE, Images, detector, no_progress, normal_images, with_a_spot
 from tests.detectors.methods import message
-from tests.detectors.teachers import teacher, teacher_file
+from tests.detectors.teachers import thin_teacher, thin_teacher_file, use_thin_networks
 
 CPU = torch.device("cpu")
 
@@ -228,7 +228,9 @@ def saved(tensors: dict[str, Tensor], folder: Path, suffix: str = ".safetensors"
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_a_teachers_convolutions_are_known_by_their_order(tmp_path: Path, suffix: str) -> None:
     """In a safetensors file the names are in another order than the layers."""
-    expected = teacher("medium").state_dict()
+    medium = PatchDescriptionNetwork(NETWORKS["medium"], CHANNELS)
+    initialise(medium, torch.Generator().manual_seed(0))
+    expected = medium.state_dict()
     positions = sorted({int(name.partition(".")[0]) for name in expected})
     assert positions[-1] > 9
     renamed = {
@@ -255,8 +257,10 @@ def test_a_teacher_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -> N
         "file of PDN weights, or fit efficientad-small, which needs none"
     )
     assert refused("none.pth").startswith("none.pth: there is no such file")
-    assert refused(teacher_file(), network="medium") == (
-        f"{teacher_file()}: its convolutions (128x3x4x4, 256x128x4x4, 256x256x3x3, 384x256x4x4) are not "
+    small_teacher = PatchDescriptionNetwork(NETWORKS["small"], CHANNELS).state_dict()
+    path = saved({name: torch.zeros_like(tensor) for name, tensor in small_teacher.items()}, tmp_path)
+    assert refused(str(path), network="medium") == (
+        f"{path}: its convolutions (128x3x4x4, 256x128x4x4, 256x256x3x3, 384x256x4x4) are not "
         "those of a 'medium' teacher; set network=small"
     )
     other = saved({"fc.weight": torch.zeros(2, 2)}, tmp_path)
@@ -276,8 +280,11 @@ def test_the_published_settings_are_the_default() -> None:
     )
 
 
-def test_the_teacher_is_what_the_file_says() -> None:
-    found = cast(Efficientad, detector("efficientad", teacher=teacher_file(), steps=1, penalty="none"))
-    found.fit(Images(normal_images(2)), None, 0, no_progress)
-    for name, tensor in teacher().state_dict().items():
+def test_the_teacher_is_what_the_file_says_and_finds_a_spot(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_thin_networks(monkeypatch)
+    found = cast(Efficientad, detector("efficientad", teacher=thin_teacher_file(), steps=30))
+    found.fit(Images(normal_images(6)), None, 0, no_progress)
+    for name, tensor in thin_teacher().state_dict().items():
         assert torch.equal(found.state[f"teacher.{name}"], tensor)
+    images = normal_images(3, seed=9)
+    assert found.predict(with_a_spot(images))[0].min() > found.predict(images)[0].max()

@@ -29,7 +29,7 @@ class Convolution(NamedTuple):
 
 
 class PatchDescriptionNetwork(nn.Sequential):
-    """Convolutions with ReLU between them, each value a description of the patch around it (figure 2).
+    """Convolutions with ReLU between them, each value a description of the patch around it (section 3.1).
 
     It is not padded unless ``pads`` says so, which needs odd kernels and keeps the size but for the pooling.
     Its parameters are not initialised.
@@ -50,7 +50,7 @@ class PatchDescriptionNetwork(nn.Sequential):
 
 
 class Autoencoder(nn.Module):
-    """It sees the whole picture through one vector of ``width`` numbers (section 3.3, table 7).
+    """It sees the whole picture through one vector of ``width`` numbers (section 3.3).
 
     The encoder halves the picture five times, or until one pixel is left of a small one.
     ``side`` is the pictures', ``output_side`` that of what it gives; the published sizes are those of 256.

@@ -33,7 +33,7 @@ NETWORKS = {
         Convolution(None, 1),
     ),
 }
-"""PDN-S and PDN-M, tables 5 and 6."""
+"""PDN-S and PDN-M of section 3.1."""
 FIRST_CENTRE, STRIDE = 16, 4
 """Both see 33 x 33 pixels around the first of their cells' centres, and the next one 4 pixels on."""
 RECEPTIVE_FIELD = 33
@@ -53,6 +53,7 @@ class EfficientadSettings(ImitationSettings):
     network: Literal["small", "medium"] = "small"
     """Teacher and student: PDN-S or PDN-M."""
     steps: Annotated[int, Field(ge=1)] = 70_000
+    """Training steps, of one image each."""
     teacher: str = ""
     """A .safetensors or .pth file of the teacher's weights, which only fitting needs."""
 
