@@ -42,7 +42,7 @@ class EfficientadSmallSettings(ImitationSettings):
     """The settings of the small form; there are no published ones."""
 
     steps: Annotated[int, Field(ge=1)] = 600
-    """Training steps; these take about 3 minutes on two cores."""
+    """Training steps; these take about 4 minutes of one core at 256 pixels."""
 
 
 class EfficientadSmall(ImitationDetector, FeatureDetector):
