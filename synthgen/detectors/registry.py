@@ -12,6 +12,8 @@ from synthgen.detectors.base import Detector
 from synthgen.detectors.common.backbones import BackboneName, load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
+from synthgen.detectors.efficientad.published import Efficientad
+from synthgen.detectors.efficientad.small import EfficientadSmall
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
 from synthgen.detectors.segmenter.detector import Segmenter
@@ -20,7 +22,7 @@ from synthgen.errors import InputError
 from synthgen.runtime.entry_points import merged
 
 DETECTORS: dict[str, type[Detector]] = merged(
-    {each.method: each for each in (Padim, Patchcore, Simplenet, Segmenter)},
+    {each.method: each for each in (Padim, Patchcore, Simplenet, Segmenter, Efficientad, EfficientadSmall)},
     "synthgen.detectors",
     Detector,
     lambda detector: getattr(detector, "method", "nothing"),

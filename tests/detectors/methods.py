@@ -10,6 +10,7 @@ from synthgen.detectors.base import Detector
 from synthgen.detectors.checkpoint import Checkpoint
 from synthgen.runtime.progress import Progress
 from tests.detectors.images import Images, Spots, detector, no_progress, normal_images, with_a_spot
+from tests.detectors.teachers import thin_teacher_file
 
 
 class Method(NamedTuple):
@@ -29,6 +30,9 @@ METHODS = {
     # Its discriminator knows nothing of what is far from the training's features.
     "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
     "segmenter": Method({"samples": 8, "steps": 30, "batch": 8, "width": 16}, far_is_anomalous=False),
+    # With the thin networks of the tests.
+    "efficientad": Method({"teacher": thin_teacher_file(), "steps": 4}),
+    "efficientad-small": Method({"steps": 4}),
     "pixel_statistics": Method({}, random=False),
 }
 

@@ -19,11 +19,13 @@ from synthgen.errors import InputError, RunError
 from tests.detectors.images import SIZE, Images, Spots, no_progress, normal_images
 from tests.detectors.methods import METHODS, fit, fitted, looked_at, message, unfitted
 from tests.detectors.pixel_statistics import PixelStatistics
+from tests.detectors.teachers import use_thin_networks
 
 
 @pytest.fixture(params=METHODS)
 def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setitem(DETECTORS, PixelStatistics.method, PixelStatistics)
+    use_thin_networks(monkeypatch)
     return str(request.param)
 
 

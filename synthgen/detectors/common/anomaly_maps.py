@@ -13,7 +13,9 @@ class MapEnlarger:
     """Bilinear upsampling and Gaussian smoothing with mirrored borders, as one matrix on either side."""
 
     def __init__(self, side: int, image_size: int, smoothing: float, device: torch.device) -> None:
-        self._matrix = (_gaussian(image_size, smoothing) @ _bilinear(side, image_size)).float().to(device)
+        self._matrix = (
+            (gaussian_matrix(image_size, smoothing) @ _bilinear(side, image_size)).float().to(device)
+        )
 
     def __call__(self, maps: Tensor) -> Tensor:
         """(B, side, side) to (B, image_size, image_size), float32."""
@@ -32,7 +34,7 @@ def _bilinear(side: int, image_size: int) -> Tensor:
     return functional.interpolate(identity[None], image_size, mode="linear")[0].mT
 
 
-def _gaussian(size: int, deviation: float) -> Tensor:
+def gaussian_matrix(size: int, deviation: float) -> Tensor:
     """(size, size) float64: smoothing of a row that is mirrored at its border pixels."""
     radius = round(TRUNCATION * deviation)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)

@@ -1,6 +1,5 @@
 """What methods share that look at the features of a frozen backbone."""
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -32,9 +31,12 @@ class FeatureDetector(Detector):
         self.backbone = backbone
         self._extract = FeatureExtractor(backbone, device)
 
-    @abstractmethod
     def _score_features(self, features: Features) -> tuple[Tensor, Tensor]:
-        """Scores (B,) and maps (B, H, W), float32, of a batch's features."""
+        """Scores (B,) and maps (B, H, W), float32, of a batch's features.
+
+        A method that looks at the images, too, implements `_score` in its place.
+        """
+        raise NotImplementedError
 
     def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._score_features(self._extract(images))
