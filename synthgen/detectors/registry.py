@@ -14,12 +14,13 @@ from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
+from synthgen.detectors.realnet.detector import Realnet
 from synthgen.detectors.simplenet import Simplenet
 from synthgen.errors import InputError
 from synthgen.runtime.entry_points import merged
 
 DETECTORS: dict[str, type[Detector]] = merged(
-    {"padim": Padim, "patchcore": Patchcore, "simplenet": Simplenet},
+    {"padim": Padim, "patchcore": Patchcore, "realnet": Realnet, "simplenet": Simplenet},
     "synthgen.detectors",
     Detector,
     lambda detector: getattr(detector, "method", "nothing"),
