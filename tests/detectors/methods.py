@@ -27,7 +27,7 @@ METHODS = {
     "padim": Method({"channels": 20}),
     "patchcore": Method({}),
     # Its discriminator knows nothing of what is far from all samples.
-    "realnet": Method({"steps": 12, "samples": 8, "batch": 4}, far_is_anomalous=False),
+    "realnet": Method({"steps": 25, "samples": 8, "batch": 4}, far_is_anomalous=False),
     # Its discriminator knows nothing of what is far from the training's features.
     "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
     "pixel_statistics": Method({}, random=False),

@@ -54,6 +54,7 @@ class Realnet(FeatureDetector):
         super().__init__(settings, backbone, device)
         side = settings.image_size
         self._architecture = architecture_of(settings, backbone)
+        self._batch = settings.batch or self._architecture.batch
         self._network = Network(
             self._architecture, backbone.channels, side, selects_residuals=settings.residuals == "rrs"
         ).to(device)
@@ -103,7 +104,7 @@ class Realnet(FeatureDetector):
     def _select_channels(self, fitting: Fitting) -> Pairs:
         """Select them on samples, which are kept where the architecture does."""
         network, scaled = self._network, self._architecture.scaled
-        count = self.settings.samples if scaled else SELECTION_BATCHES * self.settings.batch
+        count = self.settings.samples if scaled else SELECTION_BATCHES * self._batch
         errors = {stage: ChannelErrors() for stage in self.backbone.channels}
         kept: list[tuple[Features, Tensor]] = []
         done = anomalous = 0
@@ -120,13 +121,13 @@ class Realnet(FeatureDetector):
             fitting.progress(done, count)
         if not anomalous:
             raise InputError(
-                f"none of {count} samples shows an anomaly, and realnet learns from their masks; take another "
-                "recipe"
+                f"none of {count} samples shows an anomaly, and realnet learns from their masks; take "
+                "another recipe"
             )
         for block in self._architecture.blocks:
             for stage, channels in block.kept.items():
                 network.keep(stage, self._chosen(stage, channels, errors[stage], fitting.seed))
-        half = self.settings.batch // 2
+        half = self._batch // 2
         if not scaled:
             return NewPairs(fitting.samples, self._extract, network, half)
         blocks = [[block.chunk(2) for block in network.selected(both)] for both, _ in kept]
@@ -143,7 +144,7 @@ class Realnet(FeatureDetector):
         return random_channels(count, self.backbone.channels[stage], stage, seed)
 
     def _steps(self, images: int) -> int:
-        published = PASSES * -(-images // self.settings.batch)
+        published = PASSES * -(-images // self._batch)
         return self.settings.steps or (SCALED_STEPS if self._architecture.scaled else published)
 
     def _train(self, pairs: Pairs, steps: int, fitting: Fitting) -> None:

@@ -54,11 +54,15 @@ class Network(nn.Module):
         return max(self._sides)
 
     def initialise(self, generator: Generator) -> None:
-        """Start afresh: uniform weights by fan-in, as torch has them, and reconstructions of zero."""
+        """Start afresh: He's uniform weights, zero biases, and reconstructions of zero.
+
+        The published code leaves torch's smaller weights, with which the discriminator's narrow layers need
+        hundreds of steps before they pass anything on.
+        """
         networks = []
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_uniform_(module.weight, 5**0.5, generator=generator)
+                nn.init.kaiming_uniform_(module.weight, nonlinearity="relu", generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.GroupNorm | nn.BatchNorm2d):

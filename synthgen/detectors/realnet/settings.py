@@ -20,11 +20,12 @@ class RealnetSettings(DetectorSettings):
     architecture: Literal["scaled", "A", "C"] = "scaled"
     """A and C as published, for WideResNet-50-2 and a GPU: one reconstruction network for each of the stages
     1 to 4 (A), or one for the stages 1 and 2 and one for 3 and 4 (C). scaled is ours, for small backbones and
-    a few cores: the stages 1 to 3 at strides of 8, 8 and 16 pixels, half of their channels, small networks."""
+    a few cores: one network for the stages 1 and 2 at a stride of 8 pixels, one for stage 3 at 16."""
     steps: Annotated[int, Field(ge=1)] | None = None
     """Steps of the training; None takes 400 in scaled, and in A and C 1,000 passes over the normal images."""
-    batch: Annotated[int, Field(ge=2, multiple_of=2)] = 16
-    """Images of a step: one half samples with anomalies, the other the good products they were made of."""
+    batch: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
+    """Images of a step: one half samples with anomalies, the other the good products they were made of. None
+    takes 8 in scaled, and in A and C 16."""
     samples: Annotated[int, Field(ge=1)] = 384
     """Samples with anomalies that scaled learns from, whose features are kept in memory in half precision; A
     and C make new samples for every step."""
@@ -59,6 +60,8 @@ class Architecture(NamedTuple):
     """RRS takes that many residuals by their maximum, and as many by their mean: r / 2."""
     widths: tuple[int, int, int]
     """Channels of the discriminator's convolutions before it doubles its size."""
+    batch: int
+    """Images of a step."""
     rate: float
     """Learning rate of Adam."""
     scaled: bool
@@ -94,7 +97,7 @@ def architecture_of(settings: RealnetSettings, backbone: Backbone) -> Architectu
     blocks = tuple(_published(each, 4 << position) for position, each in enumerate(kept))
     if settings.architecture == "C":
         blocks = (_published({1: 256, 2: 512}, 4), _published({3: 512, 4: 256}, 16))
-    return Architecture(blocks, (1, 2, 4), 2, 256, (128, 32, 8), 1e-4, False)
+    return Architecture(blocks, (1, 2, 4), 2, 256, (128, 32, 8), 16, 1e-4, False)
 
 
 def _published(kept: dict[int, int], stride: int) -> Block:
@@ -102,11 +105,11 @@ def _published(kept: dict[int, int], stride: int) -> Block:
 
 
 def _scaled(channels: dict[int, int]) -> Architecture:
-    """Half of each stage's channels, r a third of those; widths are the least that group norm allows."""
-    strides = {1: 8, 2: 8, 3: 16}
+    """As C without stage 4: half of each stage's channels, r a third of those, and widths a quarter of them,
+    rounded up to what group norm needs."""
     kept = {stage: count // 2 for stage, count in channels.items()}
     blocks = tuple(
-        Block({stage: count}, strides[stage], GROUPS * -(-count // (2 * GROUPS)))
-        for stage, count in kept.items()
+        Block(of_block, stride, GROUPS * -(-sum(of_block.values()) // (4 * GROUPS)))
+        for of_block, stride in (({1: kept[1], 2: kept[2]}, 8), ({3: kept[3]}, 16))
     )
-    return Architecture(blocks, (1, 2), 1, sum(kept.values()) // 6, (64, 32, 8), 1e-3, True)
+    return Architecture(blocks, (1, 2), 1, sum(kept.values()) // 6, (64, 32, 8), 8, 1e-3, True)

@@ -14,7 +14,7 @@ TINY = 1e-6
 
 
 def channel_statistics(batches: Iterable[Features]) -> dict[int, tuple[Tensor, Tensor]]:
-    """By stage: means and deviations (C,) over all images and places, float32; at least one batch is given."""
+    """By stage: means and deviations (C,) over all images and places, float32, of at least one batch."""
     count = dict[int, int]()
     sums = dict[int, Tensor]()
     squares = dict[int, Tensor]()
