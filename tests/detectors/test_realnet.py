@@ -28,7 +28,7 @@ class NoSpots(Spots):
         return found._replace(images=found.normals, masks=torch.zeros_like(found.masks))
 
 
-def fitted(steps: int = 3, anomalies: type[Spots] = Spots, **settings: object) -> Realnet:
+def fitted(steps: int, anomalies: type[Spots] = Spots, **settings: object) -> Realnet:
     result = cast(Realnet, detector("realnet", steps=steps, samples=6, batch=4, **settings))
     result.fit(Images(normal_images(6)), anomalies(normal_images(6)), 0, no_progress)
     return result
@@ -109,7 +109,7 @@ def test_a_published_network_joins_its_blocks_at_stride_4(name: str) -> None:
 
 
 def test_the_selected_channels_are_saved_and_those_of_the_samples() -> None:
-    state, at_random = fitted().state, fitted(selection="random").state
+    state, at_random = trained().state, fitted(1, selection="random").state
     for stage, count in ((1, 32), (2, 64), (3, 128)):
         kept = state[f"kept_{stage}"].tolist()
         assert kept == sorted(set(kept))
@@ -192,12 +192,28 @@ def test_residuals_alone_are_the_mean_of_those_selected() -> None:
 
 
 def test_all_residuals_may_go_to_the_discriminator() -> None:
-    found = fitted(residuals="all")
+    found = fitted(1, residuals="all")
     assert found.state["discriminator.residual.0.1.weight"].shape == (224, 224, 3, 3)
-    assert fitted().state["discriminator.residual.0.1.weight"].shape == (74, 74, 3, 3)
+    assert trained().state["discriminator.residual.0.1.weight"].shape == (74, 74, 3, 3)
     assert found.predict_companion("residual alone", normal_images(1))[1].isfinite().all()
+
+
+class Specks(Spots):
+    """Samples whose anomaly is a pixel that no place of the features has for its nearest."""
+
+    def batch(self, numbers: range) -> AnomalyBatch:
+        found = super().batch(numbers)
+        masks = torch.zeros_like(found.masks)
+        masks[:, 1, 1] = True
+        return found._replace(masks=masks)
+
+
+def test_it_tells_of_anomalies_that_are_too_small_for_the_features() -> None:
+    assert trained().notes == []
+    [note] = fitted(1, anomalies=Specks).notes
+    assert note.startswith("6 of 6 anomalies are too small for the coarsest features, ")
 
 
 def test_samples_without_any_anomaly_are_refused() -> None:
     with pytest.raises(InputError, match="none of 6 samples shows an anomaly, "):
-        fitted(anomalies=NoSpots)
+        fitted(1, anomalies=NoSpots)

@@ -12,7 +12,7 @@ from synthgen.detectors.common.features import Features
 from synthgen.detectors.common.training import constant, cosine, train
 from synthgen.detectors.realnet.discriminator import anomalous_share
 from synthgen.detectors.realnet.network import Network
-from synthgen.detectors.realnet.pairs import KeptPairs, NewPairs, Pairs
+from synthgen.detectors.realnet.pairs import KeptPairs, Looked, NewPairs, Pairs
 from synthgen.detectors.realnet.selection import ChannelErrors, masks_on_grid, random_channels
 from synthgen.detectors.realnet.settings import RealnetSettings, architecture_of, stages_of
 from synthgen.detectors.realnet.statistics import channel_statistics
@@ -103,40 +103,46 @@ class Realnet(FeatureDetector):
 
     def _select_channels(self, fitting: Fitting) -> Pairs:
         """Select them on samples, which are kept where the architecture does."""
-        network, scaled = self._network, self._architecture.scaled
-        count = self.settings.samples if scaled else SELECTION_BATCHES * self._batch
+        errors, kept = self._look_at_samples(fitting)
+        for block in self._architecture.blocks:
+            for stage, channels in block.kept.items():
+                self._network.keep(stage, self._chosen(stage, channels, errors[stage], fitting.seed))
+        size = self._batch // 2
+        if self._architecture.scaled:
+            return KeptPairs.of(self._network, kept, size, fitting.seed)
+        return NewPairs(fitting.samples, self._extract, self._network, size)
+
+    def _look_at_samples(self, fitting: Fitting) -> tuple[dict[int, ChannelErrors], list[Looked]]:
+        """Each stage's errors over the selection's samples, and these themselves where they are kept."""
+        count = self.settings.samples if self._architecture.scaled else SELECTION_BATCHES * self._batch
         errors = {stage: ChannelErrors() for stage in self.backbone.channels}
-        kept: list[tuple[Features, Tensor]] = []
-        done = anomalous = 0
+        kept: list[Looked] = []
+        done = shown = vanished = 0
         for batch in fitting.samples.batches(-(-count // SELECTION_BATCHES), count):
-            both = network.on_grid(self._extract(torch.cat([batch.images, batch.normals])))
+            both = self._network.on_grid(self._extract(torch.cat([batch.images, batch.normals])))
             masks = batch.masks.to(self.device)
             for stage, values in both.items():
                 changed, normal = values.chunk(2)
-                errors[stage].add(changed, normal, masks_on_grid(masks, values.shape[-1]))
-            if scaled:
+                on_grid = masks_on_grid(masks, values.shape[-1])
+                errors[stage].add(changed, normal, on_grid)
+            if self._architecture.scaled:
                 kept.append(({stage: values.half() for stage, values in both.items()}, masks))
-            anomalous += int(masks.flatten(1).any(1).sum())
+            there = masks.flatten(1).any(1)
+            shown += int(there.sum())
+            vanished += int((there & ~on_grid.flatten(1).any(1)).sum())
             done += len(masks)
             fitting.progress(done, count)
-        if not anomalous:
+        if not shown:
             raise InputError(
                 f"none of {count} samples shows an anomaly, and realnet learns from their masks; take "
                 "another recipe"
             )
-        for block in self._architecture.blocks:
-            for stage, channels in block.kept.items():
-                network.keep(stage, self._chosen(stage, channels, errors[stage], fitting.seed))
-        half = self._batch // 2
-        if not scaled:
-            return NewPairs(fitting.samples, self._extract, network, half)
-        blocks = [[block.chunk(2) for block in network.selected(both)] for both, _ in kept]
-        anomalous_blocks, normal_blocks = (
-            [torch.cat([part[number][which] for part in blocks]) for number in range(len(blocks[0]))]
-            for which in (0, 1)
-        )
-        masks = torch.cat([masks for _, masks in kept])
-        return KeptPairs(anomalous_blocks, normal_blocks, masks, half, fitting.seed)
+        if vanished:
+            self.notes.append(
+                f"{vanished} of {shown} anomalies are too small for the coarsest features, whose selection "
+                "took these samples for normal"
+            )
+        return errors, kept
 
     def _chosen(self, stage: int, count: int, errors: ChannelErrors, seed: int) -> Tensor:
         if self.settings.selection == "afs":

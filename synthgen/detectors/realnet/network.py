@@ -56,8 +56,8 @@ class Network(nn.Module):
     def initialise(self, generator: Generator) -> None:
         """Start afresh: He's uniform weights, zero biases, and reconstructions of zero.
 
-        The published code leaves torch's smaller weights, with which the discriminator's narrow layers need
-        hundreds of steps before they pass anything on.
+        The published code leaves torch's smaller weights, with which the discriminator's narrow layers take
+        longer to learn anything.
         """
         networks = []
         for module in self.modules():

@@ -7,10 +7,13 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from synthgen.detectors.common.features import FeatureExtractor
+from synthgen.detectors.common.features import FeatureExtractor, Features
 from synthgen.detectors.inputs import AnomalySource
 from synthgen.detectors.realnet.network import Blocks, Network
 from synthgen.streams import Stream
+
+Looked = tuple[Features, Tensor]
+"""Features of some samples and then of their good products, all channels on the grid, and the masks."""
 
 
 class Batch(NamedTuple):
@@ -42,6 +45,16 @@ class KeptPairs:
     size: int
     """Samples of a batch."""
     seed: int
+
+    @classmethod
+    def of(cls, network: Network, looked_at: Sequence[Looked], size: int, seed: int) -> "KeptPairs":
+        """The channels that a network has selected."""
+        halves = [[block.chunk(2) for block in network.selected(both)] for both, _ in looked_at]
+        anomalous, normal = (
+            [torch.cat([each[block][half] for each in halves]) for block in range(len(halves[0]))]
+            for half in (0, 1)
+        )
+        return cls(anomalous, normal, torch.cat([masks for _, masks in looked_at]), size, seed)
 
     def batch(self, step: int) -> Batch:
         """The next samples of the step's pass; the last batch of a pass goes on with its first samples."""
