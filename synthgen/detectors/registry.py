@@ -16,13 +16,17 @@ from synthgen.detectors.efficientad.published import Efficientad
 from synthgen.detectors.efficientad.small import EfficientadSmall
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
+from synthgen.detectors.realnet.detector import Realnet
 from synthgen.detectors.segmenter.detector import Segmenter
 from synthgen.detectors.simplenet import Simplenet
 from synthgen.errors import InputError
 from synthgen.runtime.entry_points import merged
 
 DETECTORS: dict[str, type[Detector]] = merged(
-    {each.method: each for each in (Padim, Patchcore, Simplenet, Segmenter, Efficientad, EfficientadSmall)},
+    {
+        each.method: each
+        for each in (Padim, Patchcore, Simplenet, Segmenter, Realnet, Efficientad, EfficientadSmall)
+    },
     "synthgen.detectors",
     Detector,
     lambda detector: getattr(detector, "method", "nothing"),

@@ -27,14 +27,17 @@ class Method(NamedTuple):
 METHODS = {
     "padim": Method({"channels": 20}),
     "patchcore": Method({}),
-    # Its discriminator knows nothing of what is far from the training's features.
+    # The discriminators of these know nothing of what is far from all that they have seen.
     "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
     "segmenter": Method({"samples": 8, "steps": 30, "batch": 8, "width": 16}, far_is_anomalous=False),
+    "realnet": Method({"steps": 25, "samples": 8, "batch": 4}, far_is_anomalous=False),
     # With the thin networks of the tests.
     "efficientad": Method({"teacher": thin_teacher_file(), "steps": 4}),
     "efficientad-small": Method({"steps": 4}),
     "pixel_statistics": Method({}, random=False),
 }
+OWN = [name for name in METHODS if name != "pixel_statistics"]
+"""The methods that come with synthgen, in the order of their table."""
 
 
 def unfitted(method: str, **settings: object) -> Detector:

@@ -11,7 +11,7 @@ import pytest
 from synthgen.detectors.registry import load_detector, make_detector
 from synthgen.errors import InputError, SynthgenError
 from tests.conftest import REPOSITORY
-from tests.detectors.methods import message
+from tests.detectors.methods import OWN, message
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,7 @@ from tests.detectors.methods import message
         (
             "fastflow",
             {},
-            "method 'fastflow' is not known; one of padim, patchcore, simplenet, "
-            "efficientad, efficientad-small is expected",
+            f"method 'fastflow' is not known; one of {', '.join(OWN)} is expected",
         ),
         ("padim", {"regularisation": 0}, "padim: setting regularisation: Input should be greater than 0"),
         (
@@ -95,21 +94,12 @@ def test_another_package_adds_a_detector_and_takes_it_away_again(tmp_path: Path)
     installed(tmp_path, "pixel_statistics = stranger:PixelStatistics")
     result = run(USE, tmp_path)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == [
-        "padim",
-        "patchcore",
-        "simplenet",
-        "efficientad",
-        "efficientad-small",
-        "pixel_statistics",
-        "stranger",
-    ]
+    assert json.loads(result.stdout) == [*OWN, "pixel_statistics", "stranger"]
     with pytest.raises(InputError) as error:
         load_detector(tmp_path / "detector", "cpu")
     assert message(error) == (
         f"detector {tmp_path / 'detector'}: was fitted by the method 'pixel_statistics', which is none of "
-        "padim, patchcore, simplenet, efficientad, efficientad-small; install the package that offers it, or "
-        "fit again with one of these"
+        f"{', '.join(OWN)}; install the package that offers it, or fit again with one of these"
     )
 
 

@@ -11,7 +11,7 @@ from synthgen.detectors.base import DetectorSettings
 from synthgen.detectors.registry import load_detector, save_detector
 from synthgen.errors import InputError, RunError
 from tests.detectors.images import SIZE, Images, no_progress, normal_images
-from tests.detectors.methods import fitted, message
+from tests.detectors.methods import OWN, fitted, message
 from tests.detectors.pixel_statistics import PixelStatistics
 
 
@@ -59,8 +59,7 @@ CHANGES: list[tuple[dict[str, object], str]] = [
     ({"more": 1}, "is not of this version (more: Extra inputs are not permitted)"),
     (
         {"method": "fastflow"},
-        "was fitted by the method 'fastflow', which is none of padim, patchcore, simplenet, efficientad, "
-        "efficientad-small; ",
+        f"was fitted by the method 'fastflow', which is none of {', '.join(OWN)}; ",
     ),
     ({"method": "patchcore"}, "patchcore: setting channels: Extra inputs are not permitted"),
     ({"method": "patchcore", "settings": {}}, "what was learned does not fit its settings"),
