@@ -1,5 +1,6 @@
 """Commands about detectors: detect fit, detect score."""
 
+import json
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
@@ -70,6 +71,7 @@ def add_detector_options(added: ArgumentParser) -> None:
         help="a .safetensors or .pth file, imagenet (installed for efficientnet_lite0, else by the Hugging "
         "Face hub) or random (default: imagenet)",
     )
+    added.add_argument("--teacher", type=path, help="efficientad's teacher, a .safetensors or .pth file")
     add_device(added)
     add_settings(added, "a setting of the method, such as image_size=320")
 
@@ -89,8 +91,13 @@ def chosen_detector(method: str, options: Namespace) -> "DetectorChoice":
     from synthgen.detectors.choice import DetectorChoice
 
     given = {"backbone": options.backbone, "weights": options.weights}
+    # As YAML, whatever characters a path has.
+    teacher = [f"teacher={json.dumps(str(options.teacher))}"] if options.teacher else []
     return DetectorChoice.of(
-        method, options.set, device=options.device, **{name: value for name, value in given.items() if value}
+        method,
+        [*teacher, *options.set],
+        device=options.device,
+        **{name: value for name, value in given.items() if value},
     )
 
 

@@ -93,7 +93,7 @@ def _judged(options: Namespace) -> "DetectorChoice | str":
 
     if options.detector in DETECTORS:
         return chosen_detector(options.detector, options)
-    for name in ("seeds", "backbone", "weights", "set", "recipe", "on_bad_image"):
+    for name in ("seeds", "backbone", "weights", "teacher", "set", "recipe", "on_bad_image"):
         if getattr(options, name) and local_path(options.detector).is_dir():
             option = name.replace("_", "-")
             raise InputError(
