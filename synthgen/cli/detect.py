@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
     """Add the commands."""
     below = group(commands, "detect", "fit an anomaly detector on normal images, and score images")
     fitted = command(below, "fit", "fit a detector on normal images", fit)
-    fitted.add_argument("method", help="padim, patchcore or simplenet")
+    fitted.add_argument("method", help="padim, patchcore, simplenet or cutpaste")
     fitted.add_argument(
         "source",
         type=path,

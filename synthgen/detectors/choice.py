@@ -17,7 +17,7 @@ class DetectorChoice:
     """A detector that is not fitted yet."""
 
     method: str
-    """``padim``, ``patchcore``, ``simplenet``, or one that another package offers."""
+    """``padim``, ``patchcore``, ``simplenet``, ``cutpaste``, or one that another package offers."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings that differ from the published ones."""
     backbone: "BackboneName | None" = None

@@ -12,6 +12,7 @@ from synthgen.detectors.base import Detector
 from synthgen.detectors.common.backbones import BackboneName, load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
+from synthgen.detectors.cutpaste.detector import Cutpaste
 from synthgen.detectors.padim import Padim
 from synthgen.detectors.patchcore import Patchcore
 from synthgen.detectors.simplenet import Simplenet
@@ -19,7 +20,7 @@ from synthgen.errors import InputError
 from synthgen.runtime.entry_points import merged
 
 DETECTORS: dict[str, type[Detector]] = merged(
-    {"padim": Padim, "patchcore": Patchcore, "simplenet": Simplenet},
+    {"padim": Padim, "patchcore": Patchcore, "simplenet": Simplenet, "cutpaste": Cutpaste},
     "synthgen.detectors",
     Detector,
     lambda detector: getattr(detector, "method", "nothing"),

@@ -244,7 +244,9 @@ def test_fits_that_cannot_be(here: Path, run: Run, more: list[str], told: str) -
 
 
 def test_other_fits_that_cannot_be(here: Path, run: Run) -> None:
-    fit(run, method="padin").assert_refused("method 'padin' is not known; one of padim, patchcore, simplenet")
+    fit(run, method="padin").assert_refused(
+        "method 'padin' is not known; one of padim, patchcore, simplenet, cutpaste"
+    )
     fit(run, "--weights", "none.pth", method="padim").assert_refused("none.pth: there is no such file")
     fit(run, source="none").assert_refused("none does not exist")
     for path in (here / "parts" / "nut" / "train" / "good").iterdir():

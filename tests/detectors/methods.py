@@ -28,6 +28,7 @@ METHODS = {
     "patchcore": Method({}),
     # Its discriminator knows nothing of what is far from the training's features.
     "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
+    "cutpaste": Method({"schedule": "cpu", "steps": 4, "batch": 1, "patch": 48}),
     "pixel_statistics": Method({}, random=False),
 }
 

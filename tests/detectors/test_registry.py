@@ -17,7 +17,11 @@ from tests.detectors.methods import message
 @pytest.mark.parametrize(
     ("method", "settings", "expected"),
     [
-        ("fastflow", {}, "method 'fastflow' is not known; one of padim, patchcore, simplenet is expected"),
+        (
+            "fastflow",
+            {},
+            "method 'fastflow' is not known; one of padim, patchcore, simplenet, cutpaste is expected",
+        ),
         ("padim", {"regularisation": 0}, "padim: setting regularisation: Input should be greater than 0"),
         (
             "patchcore",
@@ -90,12 +94,20 @@ def test_another_package_adds_a_detector_and_takes_it_away_again(tmp_path: Path)
     installed(tmp_path, "pixel_statistics = stranger:PixelStatistics")
     result = run(USE, tmp_path)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == ["padim", "patchcore", "simplenet", "pixel_statistics", "stranger"]
+    assert json.loads(result.stdout) == [
+        "padim",
+        "patchcore",
+        "simplenet",
+        "cutpaste",
+        "pixel_statistics",
+        "stranger",
+    ]
     with pytest.raises(InputError) as error:
         load_detector(tmp_path / "detector", "cpu")
     assert message(error) == (
         f"detector {tmp_path / 'detector'}: was fitted by the method 'pixel_statistics', which is none of "
-        "padim, patchcore, simplenet; install the package that offers it, or fit again with one of these"
+        "padim, patchcore, simplenet, cutpaste; install the package that offers it, or fit again with one of "
+        "these"
     )
 
 

@@ -47,11 +47,12 @@ def train(
     ``networks`` holds all that is trained; who calls puts it in training mode. ``clip`` bounds the norm of
     all gradients together. Raises RunError as soon as a loss is NaN or infinite.
     """
+    kept = fitting.checkpoint.load()
+    first = _restore(kept, networks, optimizers) if kept else 0
+    # Only now: restoring an optimizer replaces its groups.
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     begun = [float(group["lr"]) for group in groups]
     parameters = [each for group in groups for each in group["params"]]
-    kept = fitting.checkpoint.load()
-    first = _restore(kept, networks, optimizers) if kept else 0
     generator = Generator(device)
     saved = monotonic()
     for number in range(first, steps):

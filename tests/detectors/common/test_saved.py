@@ -59,7 +59,7 @@ CHANGES: list[tuple[dict[str, object], str]] = [
     ({"more": 1}, "is not of this version (more: Extra inputs are not permitted)"),
     (
         {"method": "fastflow"},
-        "was fitted by the method 'fastflow', which is none of padim, patchcore, simplenet; ",
+        "was fitted by the method 'fastflow', which is none of padim, patchcore, simplenet, cutpaste; ",
     ),
     ({"method": "patchcore"}, "patchcore: setting channels: Extra inputs are not permitted"),
     ({"method": "patchcore", "settings": {}}, "what was learned does not fit its settings"),
