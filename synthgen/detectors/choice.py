@@ -17,7 +17,7 @@ class DetectorChoice:
     """A detector that is not fitted yet."""
 
     method: str
-    """``padim``, ``patchcore``, ``realnet``, ``simplenet``, or one that another package offers."""
+    """Its name, such as ``padim`` or ``segmenter``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings that differ from the published ones."""
     backbone: "BackboneName | None" = None

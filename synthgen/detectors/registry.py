@@ -12,6 +12,7 @@ from synthgen.detectors.base import Detector
 from synthgen.detectors.common.backbones import BackboneName, load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.saved import BACKBONE, read_record, read_state, write_detector
+from synthgen.detectors.cutpaste.detector import Cutpaste
 from synthgen.detectors.efficientad.published import Efficientad
 from synthgen.detectors.efficientad.small import EfficientadSmall
 from synthgen.detectors.padim import Padim
@@ -22,11 +23,19 @@ from synthgen.detectors.simplenet import Simplenet
 from synthgen.errors import InputError
 from synthgen.runtime.entry_points import merged
 
+METHODS: tuple[type[Detector], ...] = (
+    Padim,
+    Patchcore,
+    Simplenet,
+    Segmenter,
+    Realnet,
+    Cutpaste,
+    Efficientad,
+    EfficientadSmall,
+)
+
 DETECTORS: dict[str, type[Detector]] = merged(
-    {
-        each.method: each
-        for each in (Padim, Patchcore, Simplenet, Segmenter, Realnet, Efficientad, EfficientadSmall)
-    },
+    {each.method: each for each in METHODS},
     "synthgen.detectors",
     Detector,
     lambda detector: getattr(detector, "method", "nothing"),

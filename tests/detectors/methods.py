@@ -31,6 +31,7 @@ METHODS = {
     "simplenet": Method({"schedule": "cpu", "hidden": 16}, far_is_anomalous=False),
     "segmenter": Method({"samples": 8, "steps": 30, "batch": 8, "width": 16}, far_is_anomalous=False),
     "realnet": Method({"steps": 25, "samples": 8, "batch": 4}, far_is_anomalous=False),
+    "cutpaste": Method({"schedule": "cpu", "steps": 4, "batch": 1, "patch": 48}),
     # With the thin networks of the tests.
     "efficientad": Method({"teacher": thin_teacher_file(), "steps": 4}),
     "efficientad-small": Method({"steps": 4}),

@@ -1,5 +1,7 @@
 """Anomaly maps of patches brought to the size of the image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,12 +12,22 @@ TRUNCATION = 4.0
 
 
 class MapEnlarger:
-    """Bilinear upsampling and Gaussian smoothing with mirrored borders, as one matrix on either side."""
+    """Bilinear upsampling and Gaussian smoothing with mirrored borders, as one matrix on either side.
 
-    def __init__(self, side: int, image_size: int, smoothing: float, device: torch.device) -> None:
-        self._matrix = (
-            (gaussian_matrix(image_size, smoothing) @ _bilinear(side, image_size)).float().to(device)
-        )
+    ``centres``: where the values of a row lie, pixels from the image's border, ascending; beyond the first
+    and the last their values go on. None: they divide the image evenly.
+    """
+
+    def __init__(
+        self,
+        side: int,
+        image_size: int,
+        smoothing: float,
+        device: torch.device,
+        centres: Sequence[float] | None = None,
+    ) -> None:
+        larger = _bilinear(side, image_size) if centres is None else _between(centres, image_size)
+        self._matrix = (gaussian_matrix(image_size, smoothing) @ larger).float().to(device)
 
     def __call__(self, maps: Tensor) -> Tensor:
         """(B, side, side) to (B, image_size, image_size), float32."""
@@ -32,6 +44,13 @@ def _bilinear(side: int, image_size: int) -> Tensor:
     """(image_size, side) float64: linear interpolation between pixel centres."""
     identity = torch.eye(side, dtype=torch.float64)
     return functional.interpolate(identity[None], image_size, mode="linear")[0].mT
+
+
+def _between(centres: Sequence[float], image_size: int) -> Tensor:
+    """(image_size, len(centres)) float64: linear interpolation between places of one's own."""
+    pixels = np.arange(image_size) + 0.5
+    rows = [np.interp(pixels, centres, only) for only in np.eye(len(centres))]
+    return torch.from_numpy(np.stack(rows, axis=1))
 
 
 def gaussian_matrix(size: int, deviation: float) -> Tensor:

@@ -19,15 +19,18 @@ Layer = TypeVar("Layer", bound=nn.Module)
 class Backbone(nn.Module):
     """A network up to the last of the stages asked for; stage n has the stride 2 ** (n + 1).
 
-    Its parameters are not initialised: `load_backbone` does that, or `load_state_dict`.
+    Its parameters are not initialised: `load_backbone` does that, or `load_state_dict`. Without padding,
+    which only stage 1 can be had of, a feature depends on where it lies in no way but by the pixels that it
+    sees: what a part of an image gives is a part of what the image gives, to shifts by the stride.
     Raises InputError for a stage that is not there.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, name: str, stages: Sequence[int]) -> None:
+    def __init__(self, name: str, stages: Sequence[int], padded: bool = True) -> None:
         super().__init__()
+        assert padded or tuple(stages) == (1,)
         if not stages or not set(stages) <= set(STAGES):
             raise InputError(f"stages {list(stages)} of {name} asked for; some of 1, 2, 3 and 4 are expected")
         self.name = name
@@ -48,6 +51,13 @@ class Backbone(nn.Module):
     @abstractmethod
     def _features(self, x: Tensor) -> dict[int, Tensor]:
         """Features of each stage asked for, of normalised images."""
+
+
+def centre(shortcut: Tensor, residual: Tensor) -> Tensor:
+    """The middle of a shortcut (B, C, H, W), as large as its residual, which is smaller without padding."""
+    height, width = residual.shape[2:]
+    top, left = (shortcut.shape[2] - height) // 2, (shortcut.shape[3] - width) // 2
+    return shortcut[:, :, top : top + height, left : left + width]
 
 
 def blank(layer: type[Layer], *arguments: Any, **options: Any) -> Layer:

@@ -27,11 +27,11 @@ RANDOM_SEED = 0
 """Untrained weights are always the same."""
 
 
-def backbone(name: str, stages: Sequence[int]) -> Backbone:
+def backbone(name: str, stages: Sequence[int], padded: bool = True) -> Backbone:
     """A backbone whose parameters are not initialised. Raises InputError for an unknown name or stage."""
     if name not in BACKBONES:
         raise InputError(f"backbone '{name}' is not known; one of {', '.join(BACKBONES)} is expected")
-    return BACKBONES[name](name, stages)
+    return BACKBONES[name](name, stages, padded)
 
 
 def load_backbone(name: str, weights: str, stages: Sequence[int]) -> Backbone:

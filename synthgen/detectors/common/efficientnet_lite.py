@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthgen.detectors.common.backbone import Backbone, blank
+from synthgen.detectors.common.backbone import Backbone, blank, centre
 
 NAME = "efficientnet_lite0"
 STEM_CHANNELS = 32
@@ -43,8 +43,8 @@ GROUPS = (
 class EfficientnetLite0(Backbone):
     """EfficientNet-Lite0 up to the last of the stages asked for: 24, 40, 112 and 320 channels."""
 
-    def __init__(self, name: str, stages: Sequence[int]) -> None:
-        super().__init__(name, stages)
+    def __init__(self, name: str, stages: Sequence[int], padded: bool = True) -> None:
+        super().__init__(name, stages, padded)
         self._conv_stem = blank(SameConvolution, 3, STEM_CHANNELS, 3, 2, bias=False)
         self._bn0 = nn.BatchNorm2d(STEM_CHANNELS, NORM_EPSILON)
         self._blocks = nn.ModuleList()
@@ -60,6 +60,9 @@ class EfficientnetLite0(Backbone):
             self._ends[group.stage] = len(self._blocks)
             if group.stage in self.stages:
                 self.channels[group.stage] = channels
+        for module in self.modules():
+            if isinstance(module, SameConvolution):
+                module.padded = padded
 
     def _features(self, x: Tensor) -> dict[int, Tensor]:
         x = functional.relu6(self._bn0(self._conv_stem(x)), inplace=True)
@@ -77,8 +80,13 @@ class EfficientnetLite0(Backbone):
 class SameConvolution(nn.Conv2d):
     """A convolution with TensorFlow's padding ``SAME``: ceil(size / stride) wide, the odd row at the end."""
 
+    padded = True
+    """Else it has no padding (``VALID``)."""
+
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, D, ceil(H / stride), ceil(W / stride))."""
+        """(B, C, H, W) to (B, D, ceil(H / stride), ceil(W / stride)), without padding to less."""
+        if not self.padded:
+            return functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
         kernel, stride = self.kernel_size[0], self.stride[0]
         missing = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[2:]]
         top, left = (amount // 2 for amount in missing)
@@ -111,4 +119,4 @@ class _Block(nn.Module):
         inner = functional.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self._expands else x
         inner = functional.relu6(self._bn1(self._depthwise_conv(inner)), inplace=True)
         inner = self._bn2(self._project_conv(inner))
-        return x + inner if self._skips else inner
+        return centre(x, inner) + inner if self._skips else inner

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from synthgen.detectors.common.backbone import Backbone, blank
+from synthgen.detectors.common.backbone import Backbone, blank, centre
 
 STAGE_WIDTHS = {1: 64, 2: 128, 3: 256, 4: 512}
 BOTTLENECK_EXPANSION = 4
@@ -35,8 +35,8 @@ ARCHITECTURES = {
 class Resnet(Backbone):
     """A ResNet up to the last of the stages asked for."""
 
-    def __init__(self, name: str, stages: Sequence[int]) -> None:
-        super().__init__(name, stages)
+    def __init__(self, name: str, stages: Sequence[int], padded: bool = True) -> None:
+        super().__init__(name, stages, padded)
         architecture = ARCHITECTURES[name]
         self.conv1 = _convolution(3, STAGE_WIDTHS[1], kernel_size=7, stride=2)
         self.bn1 = nn.BatchNorm2d(STAGE_WIDTHS[1])
@@ -51,10 +51,16 @@ class Resnet(Backbone):
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
             if stage in self.stages:
                 self.channels[stage] = channels
+        self._pool_padding = 1
+        if not padded:
+            self._pool_padding = 0
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.padding = (0, 0)
 
     def _features(self, x: Tensor) -> dict[int, Tensor]:
         x = self.bn1(self.conv1(x)).relu_()
-        x = nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        x = nn.functional.max_pool2d(x, kernel_size=3, stride=2, padding=self._pool_padding)
         features: dict[int, Tensor] = {}
         for stage in range(1, self.stages[-1] + 1):
             x = self.get_submodule(f"layer{stage}")(x)
@@ -78,7 +84,7 @@ class _BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         residual = self.bn1(self.conv1(x)).relu_()
         residual = self.bn2(self.conv2(residual))
-        residual += x if self.downsample is None else self.downsample(x)
+        residual += centre(x if self.downsample is None else self.downsample(x), residual)
         return residual.relu_()
 
 
@@ -100,7 +106,7 @@ class _Bottleneck(nn.Module):
         residual = self.bn1(self.conv1(x)).relu_()
         residual = self.bn2(self.conv2(residual)).relu_()
         residual = self.bn3(self.conv3(residual))
-        residual += x if self.downsample is None else self.downsample(x)
+        residual += centre(x if self.downsample is None else self.downsample(x), residual)
         return residual.relu_()
 
 

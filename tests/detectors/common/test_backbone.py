@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthgen.detectors.common import weights as weights_module
-from synthgen.detectors.common.backbones import BackboneName, load_backbone
+from synthgen.detectors.common.backbones import BackboneName, backbone, load_backbone
 from synthgen.detectors.common.resnet import Resnet
 from synthgen.errors import InputError, RunError
 
@@ -292,3 +292,21 @@ except RunError as error:
     )
     assert run.stdout.count("\n") == 1
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "cropped", "first"),
+    [("resnet18", 3, 6), ("resnet34", 3, 8), ("resnet50", 3, 5), ("efficientnet_lite0", 2, 2)],
+)
+def test_without_padding_features_are_those_of_the_middle(
+    name: BackboneName, cropped: int, first: int
+) -> None:
+    """Away from the border padding changes nothing, once the image is cropped to the padded one's grid."""
+    padded = load_backbone(name, "random", (1,))
+    unpadded = backbone(name, (1,), padded=False).eval()
+    unpadded.load_state_dict(padded.state_dict())
+    image = images(1, 128)
+    found = unpadded(image[:, :, cropped:, cropped:])[1]
+    expected = padded(image)[1][:, :, first:, first:][:, :, : found.shape[2], : found.shape[3]]
+    assert found.shape[2] > 15
+    assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
