@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional
 
 from synthgen.detectors.registry import make_detector
-from synthgen.detectors.segmenter.cells import cells_of, channels_of, labels_of, side_of
+from synthgen.detectors.segmenter.cells import cells_of, labels_of, side_of
 from synthgen.detectors.segmenter.detector import Segmenter, _moments, _turn
-from synthgen.detectors.segmenter.losses import focal, truncated_l1
+from synthgen.detectors.segmenter.losses import cross_entropy, focal, truncated_l1
 from synthgen.detectors.segmenter.noise import perlin, places
 from tests.detectors.images import SIZE, Images, Spots, detector, no_progress, normal_images, with_a_spot
 
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("size", [64, 72, 65])
-def test_a_cell_holds_the_channels_of_its_four_parts(size: int) -> None:
+def test_a_cell_holds_the_channels_of_its_place_in_every_stage(size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     sides = {stage: -(-size // 2 ** (stage + 1)) for stage in (1, 2, 3)}
     features = {
@@ -26,25 +26,29 @@ def test_a_cell_holds_the_channels_of_its_four_parts(size: int) -> None:
     }
     cells = cells_of(features)
     side = side_of(size)
-    assert cells.shape == (2, channels_of({1: 3, 2: 2, 3: 1}), side, side)
+    assert cells.shape == (2, 6, side, side)
+    coarse = functional.interpolate(features[3], (side, side), mode="bilinear")
     for row, column in ((0, 0), (side - 1, side - 1), (1, 2)):
-        for channel in range(3):
-            for part in range(4):
-                y, x = (min(2 * at + by, sides[1] - 1) for at, by in ((row, part // 2), (column, part % 2)))
-                found = cells[:, channel * 4 + part, row, column]
-                assert torch.equal(found, features[1][:, channel, y, x])
-        assert torch.equal(cells[:, 12:14, row, column], features[2][:, :, row, column])
+        places = [
+            (min(2 * row + down, sides[1] - 1), min(2 * column + right, sides[1] - 1))
+            for down in (0, 1)
+            for right in (0, 1)
+        ]
+        mean = torch.stack([features[1][:, :, y, x] for y, x in places]).mean(0)
+        assert torch.allclose(cells[:, :3, row, column], mean)
+        assert torch.equal(cells[:, 3:5, row, column], features[2][:, :, row, column])
+        assert torch.equal(cells[:, 5:, row, column], coarse[:, :, row, column])
 
 
 def test_labels_by_both_rules() -> None:
     masks = torch.zeros(1, 20, 20, dtype=torch.bool)
-    masks[0, 0:4, 0:2] = True  # half of the first part
-    masks[0, 4, 4] = True  # a sixteenth of another
-    masks[0, 16:, 16:] = True  # all of the last that the image has
+    masks[0, 0:8, 0:4] = True  # half of the first cell
+    masks[0, 8, 8] = True  # one pixel of another
+    masks[0, 16:, 16:] = True  # all that the image has of the last, which is a quarter
     half, some = labels_of(masks, 0.5)[0], labels_of(masks, 1e-6)[0]
-    assert half.shape == (6, 6)  # of 24 pixels, four of which lie beyond the image
-    assert half.nonzero().tolist() == [[0, 0], [4, 4]]
-    assert some.nonzero().tolist() == [[0, 0], [1, 1], [4, 4]]
+    assert half.shape == (3, 3)
+    assert half.nonzero().tolist() == [[0, 0]]
+    assert some.nonzero().tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
 def test_masks_that_mark_nothing_are_counted() -> None:
@@ -60,7 +64,7 @@ def test_masks_that_mark_nothing_are_counted() -> None:
         found.fit(Images(normal_images(3)), Specks(normal_images(3)), 0, no_progress)
         assert len(found.notes) == notes
         if notes:
-            assert found.notes[0].startswith("1 of 8 masks mark no part of the grid by the rule 'half'")
+            assert found.notes[0].startswith("1 of 8 masks mark no cell by the rule 'half'")
 
 
 def test_truncated_l1_by_hand() -> None:
@@ -81,6 +85,11 @@ def test_focal_by_hand() -> None:
         expected.append(-((1 - right) ** 4) * math.log(right))
     found = float(focal(torch.tensor(scores), torch.tensor(labels)))
     assert found == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_cross_entropy_by_hand() -> None:
+    found = float(cross_entropy(torch.tensor([0.5, -2.0]), torch.tensor([True, False])))
+    assert found == pytest.approx((math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(-2.0))) / 2)
 
 
 def test_perlin_noise_by_its_definition() -> None:
@@ -125,8 +134,9 @@ def test_moments_are_those_of_all_places() -> None:
     assert torch.allclose(deviation.double(), flat.std(1, correction=0))
 
 
-def test_it_learns_where_spots_are() -> None:
-    settings = {"image_size": SIZE, "samples": 32, "steps": 60, "batch": 8, "width": 32}
+@pytest.mark.parametrize("loss", ["cross-entropy", "published"])
+def test_it_learns_where_spots_are(loss: str) -> None:
+    settings = {"image_size": SIZE, "samples": 32, "steps": 60, "batch": 8, "width": 32, "loss": loss}
     found = make_detector("segmenter", settings, "efficientnet_lite0", "imagenet", "cpu")
     found.fit(Images(normal_images(6)), Spots(normal_images(6)), 0, no_progress)
     normal, spotted = normal_images(4, seed=7), with_a_spot(normal_images(4, seed=7))

@@ -15,15 +15,15 @@ from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FIT_BATCH, FeatureDetector
 from synthgen.detectors.common.features import Features
 from synthgen.detectors.common.training import cosine, train
-from synthgen.detectors.segmenter.cells import PARTS, cells_of, channels_of, labels_of, side_of
-from synthgen.detectors.segmenter.losses import focal, truncated_l1
+from synthgen.detectors.segmenter.cells import cells_of, labels_of, side_of
+from synthgen.detectors.segmenter.losses import cross_entropy, focal, truncated_l1
 from synthgen.detectors.segmenter.network import SegmenterNetwork
 from synthgen.detectors.segmenter.noise import places
 from synthgen.streams import Stream
 
 LEAST_DEVIATION = 1e-6
 LEAST_COVER = {"half": 0.5, "any": 1e-6}
-"""By rule, the share of a part of a cell that a mask covers where the part is anomalous."""
+"""By rule, the share of a cell that a mask covers where the cell is anomalous."""
 
 
 class SegmenterSettings(DetectorSettings):
@@ -34,7 +34,9 @@ class SegmenterSettings(DetectorSettings):
     samples: Annotated[int, Field(ge=1)] = 512
     """Samples of the recipe."""
     masks: Literal["half", "any"] = "half"
-    """Which parts of the grid (4 pixels wide) a mask marks: those it covers at least half of, or any of."""
+    """Which cells (8 pixels wide) a mask marks: those it covers at least half of, or any of."""
+    loss: Literal["cross-entropy", "published"] = "cross-entropy"
+    """Of the map: cross entropy, or SuperSimpleNet's truncated L1 and focal loss."""
     steps: Annotated[int, Field(ge=1)] = 400
     """Updates; the last one's networks are kept."""
     batch: Annotated[int, Field(ge=2)] = 16
@@ -55,13 +57,13 @@ class _Learned(NamedTuple):
     anomalous: Tensor
     """(S, C, side, side) float16; S is 0 without a recipe."""
     labels: Tensor
-    """(S, 2 side, 2 side) bool."""
+    """(S, side, side) bool."""
 
 
 class Segmenter(FeatureDetector):
     """A frozen backbone's stages 1 to 3, standardised by channel; adaptor, discriminator, and two scores.
 
-    All cells are kept in memory while it is fitted: 0.5 MB an image with EfficientNet-Lite0 at 256 x 256.
+    All cells are kept in memory while it is fitted: 0.4 MB an image with EfficientNet-Lite0 at 256 x 256.
     """
 
     method = "segmenter"
@@ -73,8 +75,8 @@ class Segmenter(FeatureDetector):
 
     def __init__(self, settings: SegmenterSettings, backbone: Backbone, device: torch.device) -> None:
         super().__init__(settings, backbone, device)
-        self._network = SegmenterNetwork(channels_of(backbone.channels), settings.width).to(device)
-        side = PARTS * side_of(settings.image_size)
+        self._network = SegmenterNetwork(sum(backbone.channels.values()), settings.width).to(device)
+        side = side_of(settings.image_size)
         self._enlarge = MapEnlarger(side, settings.image_size, settings.smoothing, device)
 
     @property
@@ -123,7 +125,7 @@ class Segmenter(FeatureDetector):
             fitting.progress(done, count)
         if unmarked:
             self.notes.append(
-                f"{unmarked} of {count} masks mark no part of the grid by the rule '{self.settings.masks}', "
+                f"{unmarked} of {count} masks mark no cell by the rule '{self.settings.masks}', "
                 "so that their samples count as normal"
             )
         return _Learned(normal, anomalous, torch.cat(labels))
@@ -138,7 +140,9 @@ class Segmenter(FeatureDetector):
             cells, labels = self._batch(learned, step, fitting.seed, generator)
             maps, scores = self._network(cells)
             of_image = labels.any(2).any(1)
-            return truncated_l1(maps, labels) + focal(maps, labels) + focal(scores, of_image)
+            if self.settings.loss == "published":
+                return truncated_l1(maps, labels) + focal(maps, labels) + focal(scores, of_image)
+            return cross_entropy(maps, labels) + cross_entropy(scores, of_image)
 
         train(
             {"network": self._network},
@@ -151,7 +155,7 @@ class Segmenter(FeatureDetector):
         )
 
     def _batch(self, learned: _Learned, step: int, seed: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Standardised cells (B, C, side, side) and labels (B, 2 side, 2 side) of a step."""
+        """Standardised cells (B, C, side, side) and labels (B, side, side) of a step."""
         size = self.settings.batch
         if not self.learns_from_anomalies:
             chosen = _turn(len(learned.normal), size, step, seed, "normal")
@@ -167,9 +171,8 @@ class Segmenter(FeatureDetector):
         """The cells twice, the second time with noise in places, and the labels of both."""
         where = places(len(cells), cells.shape[-1], generator, self.device)
         noise = torch.empty_like(cells).normal_(0, self.settings.noise, generator=generator)
-        labels = where.repeat_interleave(PARTS, 1).repeat_interleave(PARTS, 2)
         noisy = cells + noise * where[:, None]
-        return torch.cat([cells, noisy]), torch.cat([torch.zeros_like(labels), labels])
+        return torch.cat([cells, noisy]), torch.cat([torch.zeros_like(where), where])
 
     def _standardised(self, cells: Tensor) -> Tensor:
         return (cells - self._mean[:, None, None]) / self._deviation[:, None, None]

@@ -1,4 +1,4 @@
-"""The segmenter's losses (Rolih et al., SuperSimpleNet), of scores where above 0 is anomalous."""
+"""The segmenter's losses, of scores where above 0 is anomalous; the first two are SuperSimpleNet's."""
 
 from torch import Tensor
 from torch.nn import functional
@@ -24,3 +24,8 @@ def focal(scores: Tensor, labels: Tensor) -> Tensor:
     cross_entropy = functional.binary_cross_entropy_with_logits(scores, labels.float(), reduction="none")
     certain = (-cross_entropy).exp()
     return ((1 - certain) ** FOCUS * cross_entropy).mean()
+
+
+def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """The cross entropy of sigmoid(scores), the mean over all."""
+    return functional.binary_cross_entropy_with_logits(scores, labels.float())

@@ -2,10 +2,8 @@
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional
 
 from synthgen.detectors.common.backbone import blank
-from synthgen.detectors.segmenter.cells import PARTS
 
 IMAGE_WIDTH = 64
 """Channels that the image's score looks at."""
@@ -27,9 +25,9 @@ class SegmenterNetwork(nn.Module):
             nn.BatchNorm2d(width),
             nn.LeakyReLU(SLOPE),
         )
-        self.parts = blank(nn.Conv2d, width, PARTS**2, 1, bias=False)
+        self.map = blank(nn.Conv2d, width, 1, 1, bias=False)
         self.image = nn.Sequential(
-            blank(nn.Conv2d, width + PARTS**2, IMAGE_WIDTH, 1, bias=False),
+            blank(nn.Conv2d, width + 1, IMAGE_WIDTH, 1, bias=False),
             nn.BatchNorm2d(IMAGE_WIDTH),
             nn.ReLU(),
         )
@@ -46,13 +44,11 @@ class SegmenterNetwork(nn.Module):
                 module.reset_parameters()
 
     def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, 2 side, 2 side) and scores (B,) of cells (B, C, side, side); above 0 is anomalous."""
+        """Maps (B, side, side) and scores (B,) of cells (B, C, side, side); above 0 is anomalous."""
         hidden = self.discriminator(self.adaptor(cells))
-        parts = self.parts(hidden)
-        maps = functional.pixel_shuffle(parts, PARTS)[:, 0]
+        maps = self.map(hidden)
         # The image's score learns to read the map, and does not change it.
-        seen = self.image(torch.cat([hidden, parts], dim=1).detach())
+        seen = self.image(torch.cat([hidden, maps], dim=1).detach())
         fixed = maps.detach()
-        of_map = torch.stack([fixed.amax((1, 2)), fixed.mean((1, 2))], dim=1)
-        pooled = torch.cat([seen.amax((2, 3)), seen.mean((2, 3)), of_map], dim=1)
-        return maps, self.score(pooled)[:, 0]
+        pooled = [each for values in (seen, fixed) for each in (values.amax((2, 3)), values.mean((2, 3)))]
+        return maps[:, 0], self.score(torch.cat(pooled, dim=1))[:, 0]
