@@ -37,7 +37,7 @@ class SegmenterSettings(DetectorSettings):
     """Which cells (8 pixels wide) a mask marks: those it covers at least half of, or any of."""
     loss: Literal["cross-entropy", "published"] = "cross-entropy"
     """Of the map: cross entropy, or SuperSimpleNet's truncated L1 and focal loss."""
-    steps: Annotated[int, Field(ge=1)] = 400
+    steps: Annotated[int, Field(ge=1)] = 300
     """Updates; the last one's networks are kept."""
     batch: Annotated[int, Field(ge=2)] = 16
     """Images of an update, half of them normal."""

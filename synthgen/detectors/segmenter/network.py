@@ -13,12 +13,14 @@ SLOPE = 0.2
 class SegmenterNetwork(nn.Module):
     """SuperSimpleNet's head, with a depthwise convolution so that a cell sees those beside it.
 
-    The published image head's 5 x 5 convolution is a 1 x 1 here, a twentieth of the work.
+    It is given the channels' distances from their means beside the channels themselves: what is far from
+    normal in either direction is then anomalous to a linear map, also where no sample was. The published
+    image head's 5 x 5 convolution is a 1 x 1 here, a twentieth of the work.
     """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.adaptor = blank(nn.Conv2d, channels, width, 1)
+        self.adaptor = blank(nn.Conv2d, 2 * channels, width, 1)
         self.discriminator = nn.Sequential(
             blank(nn.Conv2d, width, width, 3, padding=1, groups=width, bias=False),
             blank(nn.Conv2d, width, width, 1, bias=False),
@@ -44,8 +46,11 @@ class SegmenterNetwork(nn.Module):
                 module.reset_parameters()
 
     def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, side, side) and scores (B,) of cells (B, C, side, side); above 0 is anomalous."""
-        hidden = self.discriminator(self.adaptor(cells))
+        """Maps (B, side, side) and scores (B,) of standardised cells (B, C, side, side).
+
+        What is above 0 is anomalous.
+        """
+        hidden = self.discriminator(self.adaptor(torch.cat([cells, cells.abs()], dim=1)))
         maps = self.map(hidden)
         # The image's score learns to read the map, and does not change it.
         seen = self.image(torch.cat([hidden, maps], dim=1).detach())
