@@ -194,8 +194,7 @@ class _Evaluation:
             more = [*normals.notes, *judged.notes]
             for seed in judged.seeds:
                 detector = judged.choice.make()
-                what = f"{detector.method} on {category}, seed {seed}"
-                fit_on(detector, normals, judged.recipe, seed, what, progress=self.progress)
+                fit_on(detector, normals, judged.recipe, seed, category, progress=self.progress)
                 more += [f"seed {seed}: {note}" for note in detector.notes]
                 runs.append(self._run(seed, detector, test, is_first=seed == judged.seeds[0]))
         anomalous = int(test.truth.anomalous.sum())

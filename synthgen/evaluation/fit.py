@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from synthgen.detectors.choice import DetectorChoice
 from synthgen.errors import InputError
 from synthgen.evaluation.fit_checkpoint import CHECKPOINT, FitCheckpoint, fit_of
-from synthgen.evaluation.learning import anomalies_for, recipe_of, said_of
+from synthgen.evaluation.learning import PRODUCT, anomalies_for, recipe_of, said_of
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.extras import require_extra
 from synthgen.runtime.progress import Stages, silent
@@ -72,7 +72,8 @@ def fit_detector(
         pictures = normal_pictures(place, categories, None if normals is None else str(normals))
         read = read_normals(pictures, detector, "normal images", progress, on_bad_image=on_bad_image)
         checkpoint = FitCheckpoint(directory, fit_of(detector, read, made_by, seed)) if directory else None
-        fit_on(detector, read, made_by, seed, choice.method, progress=progress, checkpoint=checkpoint)
+        category = categories[0] if categories and len(categories) == 1 else PRODUCT
+        fit_on(detector, read, made_by, seed, category, progress=progress, checkpoint=checkpoint)
         if directory and checkpoint:
             _save(detector, directory, read.sha256s)
             checkpoint.remove()
@@ -124,14 +125,14 @@ def fit_on(
     normals: "NormalPictures",
     recipe: "Recipe | None",
     seed: int,
-    what: str,
+    category: str,
     *,
     progress: Stages,
     checkpoint: FitCheckpoint | None = None,
 ) -> None:
-    """Fit as a stage of its own."""
-    anomalies = anomalies_for(normals, recipe, seed, progress)
-    with progress(f"fitting {what}", "steps") as report:
+    """Fit as a stage of its own; ``category`` is the product's name, for models that know several."""
+    anomalies = anomalies_for(normals, recipe, seed, category, progress)
+    with progress(f"fitting {detector.method} on {category}, seed {seed}", "steps") as report:
         detector.fit(normals, anomalies, seed, report, checkpoint)
     detector.depth16 = normals.depth16
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from synthgen.evaluation.test_set import NormalPictures
     from synthgen.pipeline.anomaly_source import PlanAnomalies
 
+PRODUCT = "product"
+"""What is fitted on where nobody says its name."""
 MOST_IMAGES = 1024
 """Normal images that samples are made of, which are kept in memory; more of them are taken evenly."""
 
@@ -43,11 +45,11 @@ def said_of(detector: "Detector", recipe: Recipe | None, named: str | Path | Rec
 
 
 def anomalies_for(
-    normals: "NormalPictures", recipe: Recipe | None, seed: int, progress: Stages
+    normals: "NormalPictures", recipe: Recipe | None, seed: int, category: str, progress: Stages
 ) -> "PlanAnomalies | None":
     """What the recipe makes of the images. Raises InputError where it can make nothing of them."""
     if recipe is None:
         return None
     from synthgen.pipeline.anomaly_source import anomalies_on
 
-    return anomalies_on(normals.some(MOST_IMAGES), recipe, seed, progress)
+    return anomalies_on(normals.some(MOST_IMAGES), recipe, seed, category, progress)

@@ -44,13 +44,13 @@ class PlanAnomalies:
 
 
 def anomalies_on(
-    images: Sequence[Pixels], recipe: Recipe, seed: int, progress: Stages = silent
+    images: Sequence[Pixels], recipe: Recipe, seed: int, category: str, progress: Stages = silent
 ) -> PlanAnomalies:
     """What a recipe makes of a detector's own normal images, as the detector sees them.
 
-    ``images``: (H, W, 3) uint8, all of one size. Each sample is to show a defect,
-    whatever share of them the recipe would leave normal; its seed and ``seed`` together decide everything
-    random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask files, which
+    ``images``: (H, W, 3) uint8, all of one size, and of the product ``category``. Each sample is to show a
+    defect, whatever share of them the recipe would leave normal; its seed and ``seed`` together decide
+    everything random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask files, which
     have the size of the images before they were resized.
     """
     _require_masks(recipe)
@@ -60,7 +60,8 @@ def anomalies_on(
             "them resized; take foreground: auto"
         )
     is_grey = all((pixels == pixels[..., :1]).all() for pixels in images)
-    source = UploadSource.of([_png(pixels[..., :1] if is_grey else pixels) for pixels in images], "product")
+    encoded = [_png(pixels[..., :1] if is_grey else pixels) for pixels in images]
+    source = UploadSource.of(encoded, category)
     height, width = images[0].shape[:2]
     own = recipe.model_copy(
         update={

@@ -16,9 +16,9 @@ from tests.recipes import small_recipe
 SIDE = 48
 
 
-def pictures(count: int = 4, channels: int = 3) -> list[Pixels]:
-    noise = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, channels), np.uint8)
-    return list(np.broadcast_to(noise, (count, SIDE, SIDE, 3)).copy())
+def pictures(count: int = 4, channels: int = 3, side: int = SIDE) -> list[Pixels]:
+    noise = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
+    return list(np.broadcast_to(noise, (count, side, side, 3)).copy())
 
 
 def joined(batches: list[AnomalyBatch]) -> AnomalyBatch:
@@ -43,23 +43,23 @@ def test_samples_are_those_of_the_plan() -> None:
 
 def test_a_number_is_always_the_same_sample_of_the_detectors_images() -> None:
     own = pictures()
-    source = anomalies_on(own, load_recipe("mixed"), 0)
+    source = anomalies_on(own, load_recipe("mixed"), 0, "part")
     whole = joined(list(source.batches(12, 12)))
     assert_equal(joined(list(source.batches(5, 12))), whole)
-    again = anomalies_on(own, load_recipe("mixed"), 0)
+    again = anomalies_on(own, load_recipe("mixed"), 0, "part")
     assert_equal(joined(list(again.batches(2, 4, 8))), AnomalyBatch(*(field[8:] for field in whole)))
     normals = whole.normals.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
     assert all(any(np.array_equal(normal, picture) for picture in own) for normal in normals)
     assert not (whole.images != whole.normals).any(1)[~whole.masks].any()
     assert whole.masks.any((1, 2)).all()  # though a tenth of mixed is to stay normal
-    other = joined(list(anomalies_on(own, load_recipe("mixed"), 1).batches(12, 12)))
+    other = joined(list(anomalies_on(own, load_recipe("mixed"), 1, "part").batches(12, 12)))
     assert not torch.equal(other.masks, whole.masks)
 
 
 def test_defects_of_grey_images_are_grey() -> None:
-    [batch] = anomalies_on(pictures(channels=1), load_recipe("perlin-texture"), 0).batches(6, 6)
+    [batch] = anomalies_on(pictures(channels=1), load_recipe("perlin-texture"), 0, "part").batches(6, 6)
     assert torch.equal(batch.images[:, :1].expand(-1, 3, -1, -1), batch.images)
-    [coloured] = anomalies_on(pictures(), load_recipe("perlin-texture"), 0).batches(6, 6)
+    [coloured] = anomalies_on(pictures(), load_recipe("perlin-texture"), 0, "part").batches(6, 6)
     assert not torch.equal(coloured.images[:, :1].expand(-1, 3, -1, -1), coloured.images)
 
 
@@ -67,10 +67,18 @@ def test_methods_without_a_mask_of_their_own_are_refused() -> None:
     recipe = load_recipe("sia")
     assert any(not each.paired for each in recipe.synthesizers)
     with pytest.raises(InputError, match="makes whole images that have no mask of their own"):
-        anomalies_on(pictures(), recipe, 0)
+        anomalies_on(pictures(), recipe, 0, "part")
 
 
 def test_masks_of_the_foreground_in_files_are_refused() -> None:
     recipe = load_recipe("nsa", ["foreground={masks: somewhere}"])
     with pytest.raises(InputError, match="recipe nsa: foreground masks fit the images at their own size"):
-        anomalies_on(pictures(), recipe, 0)
+        anomalies_on(pictures(), recipe, 0, "part")
+
+
+def test_a_model_of_several_products_is_told_which_this_is() -> None:
+    recipe = load_recipe("sdas-quickstart", ["synthesizers.0.sampling.steps=1"])
+    [batch] = anomalies_on(pictures(2, side=256), recipe, 0, "gravel").batches(2, 2)
+    assert set(batch.methods) <= {each.method for each in recipe.synthesizers}
+    with pytest.raises(InputError, match="knows brick, coffee, coins, grass, gravel"):
+        anomalies_on(pictures(2, side=256), recipe, 0, "part")
