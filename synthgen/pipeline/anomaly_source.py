@@ -50,8 +50,8 @@ def anomalies_on(
 
     ``images``: (H, W, 3) uint8, all of one size, and of the product ``category``. Each sample is to show a
     defect, whatever share of them the recipe would leave normal; its seed and ``seed`` together decide
-    everything random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask files, which
-    have the size of the images before they were resized.
+    everything random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask
+    files, which have the size of the images before they were resized.
     """
     _require_masks(recipe)
     if isinstance(recipe.foreground, MaskFolder):
