@@ -1,4 +1,4 @@
-"""The speed and memory of detectors on the CPU, at 256 x 256 with ResNet-18, and of their evaluation.
+"""The speed and memory of detectors on the CPU, at 256 x 256, and of their evaluation.
 
 Each row is measured in a process of its own, with as many threads as cores and all images in memory.
 Features: until those of the last image are taken up. An image: the median of single ones, features included.
@@ -19,11 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synthgen.detectors.common.backbones import BackboneName
 from synthgen.detectors.patchcore import Patchcore
 from synthgen.detectors.registry import load_detector, make_detector, save_detector
 from synthgen.evaluation.protocol import Predictions, Truth, measure
 from synthgen.evaluation.test_set import NormalPictures, Pictures, square, to_tensor
 from synthgen.images.decode import decode
+from synthgen.images.pixels import Pixels
+from synthgen.pipeline.anomaly_source import anomalies_on
+from synthgen.recipe.files import load_recipe
 from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.recognise import source_for
 from synthgen.streams import Stream
@@ -34,11 +38,18 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "padim": ("padim", {}),
     "patchcore": ("patchcore", {"coreset": 0.1}),
     "simplenet": ("simplenet", {"schedule": "cpu"}),
+    "segmenter": ("segmenter", {}),
+    "realnet": ("realnet", {}),
+    "cutpaste": ("cutpaste", {"schedule": "cpu"}),
+    "efficientad-small": ("efficientad-small", {}),
 }
+"""Methods that learn from anomalies take those of perlin-texture."""
 BOUNDS = {
     "padim": "at most 45 ms an image",
     "patchcore": "the fit's rest, the coreset, under 40 s",
     "simplenet": "fit at most 600 s",
+    "segmenter": "fit at most 90 s",
+    "realnet": "fit at most 30 minutes",
 }
 BANK = 300_000
 CHANNELS = 384
@@ -51,15 +62,16 @@ def main() -> None:
     options = _options()
     print(describe())
     print(
-        f"images    {options.count} of {options.source or 'built-in photographs'}; weights {options.weights}"
+        f"images    {options.count} of {options.source or 'built-in photographs'}; {options.backbone}, "
+        f"weights {options.weights}"
     )
-    print(f"\n{'':<10}{'features':>10}{'rest':>9}{'fit':>9}{'an image':>11}{'peak':>10}  bound")
+    print(f"\n{'':<18}{'features':>10}{'rest':>9}{'fit':>9}{'an image':>11}{'peak':>10}  bound")
     for row in options.methods:
-        work = fitting, row, options.source, options.weights, options.count
+        work = fitting, row, options.source, options.backbone, options.weights, options.count
         features, whole, image, peak = _alone(*work)
         print(
-            f"{row:<10}{features:>8.1f} s{whole - features:>7.1f} s{whole:>7.1f} s{image * 1e3:>8.1f} ms"
-            f"{peak / 1e9:>7.2f} GB  {BOUNDS[row]}",
+            f"{row:<18}{features:>8.1f} s{whole - features:>7.1f} s{whole:>7.1f} s{image * 1e3:>8.1f} ms"
+            f"{peak / 1e9:>7.2f} GB  {BOUNDS.get(row, '')}",
             flush=True,
         )
     image, peak = _alone(scoring_with_a_large_bank)
@@ -74,12 +86,17 @@ def main() -> None:
     )
 
 
-def fitting(row: str, source: str | None, weights: str, count: int) -> Sequence[float]:
+def fitting(
+    row: str, source: str | None, backbone: BackboneName, weights: str, count: int
+) -> Sequence[float]:
     """Seconds until all features are taken up, of the whole fit, and for an image."""
     torch.set_num_threads(os.cpu_count() or 1)
     method, settings = ROWS[row]
-    detector = make_detector(method, {"image_size": SIZE, **settings}, "resnet18", weights, "cpu")
+    detector = make_detector(method, {"image_size": SIZE, **settings}, backbone, weights, "cpu")
     images = NormalPictures(Pictures(*_of_folder(source, count)), SIZE) if source else Crops(count)
+    anomalies = None
+    if detector.learns_from_anomalies:
+        anomalies = anomalies_on(images.some(count), load_recipe("perlin-texture"), 0, "product")
     features: list[float] = []
 
     def progress(done: int, total: int) -> None:
@@ -87,7 +104,7 @@ def fitting(row: str, source: str | None, weights: str, count: int) -> Sequence[
             features.append(time.perf_counter() - start)
 
     start = time.perf_counter()
-    detector.fit(images, None, 0, progress)
+    detector.fit(images, anomalies, 0, progress)
     whole = time.perf_counter() - start
     [some] = [batch for _, batch in zip(range(1), images.batches(16), strict=False)]
     return features[0], whole, _seconds_an_image(detector.predict, some)
@@ -141,6 +158,10 @@ class Crops:
     def __len__(self) -> int:
         return len(self._images)
 
+    def some(self, most: int) -> list[Pixels]:
+        """The first crops."""
+        return self._images[:most]
+
     def batches(self, size: int) -> Iterator[Tensor]:
         """All crops, as detectors are given them."""
         for first in range(0, len(self._images), size):
@@ -187,7 +208,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--methods", nargs="*", default=list(ROWS), choices=ROWS)
     parser.add_argument("--source", help="folder of normal images (default: crops of built-in photographs)")
-    parser.add_argument("--weights", default="random", help="as for synthgen detect (default: %(default)s)")
+    parser.add_argument(
+        "--backbone", default="efficientnet_lite0", help="as for synthgen detect (default: %(default)s)"
+    )
+    parser.add_argument("--weights", default="imagenet", help="as for synthgen detect (default: %(default)s)")
     parser.add_argument("--count", type=int, default=209, help="images fitted on (default: %(default)s)")
     return parser.parse_args()
 
