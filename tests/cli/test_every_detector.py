@@ -14,6 +14,7 @@ from PIL import Image
 from synthgen.evaluation.report import Report
 from tests.cli.helpers import Run, process
 from tests.detectors.methods import METHODS, OWN
+from tests.detectors.teachers import use_thin_networks
 
 SIDE = 64
 
@@ -41,7 +42,10 @@ def save(path: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize("method", OWN)
-def test_fit_score_evaluate(method: str, parts: Path, run: Run, tmp_path: Path) -> None:
+def test_fit_score_evaluate(
+    method: str, parts: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_thin_networks(monkeypatch)
     given = {"image_size": SIDE, **METHODS[method].settings}
     settings = [text for name, value in given.items() for text in ("--set", f"{name}={json.dumps(value)}")]
     model = tmp_path / "model"
