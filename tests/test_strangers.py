@@ -47,8 +47,8 @@ class Spread(Detector):
     method = "spread"
     settings_type = DetectorSettings
 
-    def _fit(self, images, seed, progress):
-        return {"mean": torch.cat(list(images.batches(8))).mean(0)}
+    def _fit(self, fitting):
+        return {"mean": torch.cat(list(fitting.normals.batches(8))).mean(0)}
 
     def _prepare(self, state):
         self._mean = state["mean"]
