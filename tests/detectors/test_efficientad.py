@@ -253,7 +253,7 @@ def refused(path: str, **settings: object) -> str:
 
 def test_a_teacher_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -> None:
     assert refused("") == (
-        "efficientad is fitted with a teacher, and none was given; set teacher to a .safetensors or .pth "
+        "efficientad is fitted with a teacher, and none was given; give --teacher, a .safetensors or .pth "
         "file of PDN weights, or fit efficientad-small, which needs none"
     )
     assert refused("none.pth").startswith("none.pth: there is no such file")

@@ -101,8 +101,8 @@ class Efficientad(ImitationDetector):
     def _weights_of_teacher(self) -> State:
         if not self.settings.teacher:
             raise InputError(
-                "efficientad is fitted with a teacher, and none was given; set teacher to a .safetensors or "
-                ".pth file of PDN weights, or fit efficientad-small, which needs none"
+                "efficientad is fitted with a teacher, and none was given; give --teacher, a .safetensors "
+                "or .pth file of PDN weights, or fit efficientad-small, which needs none"
             )
         networks = {name: PatchDescriptionNetwork(layers, CHANNELS) for name, layers in NETWORKS.items()}
         return read_teacher(local_path(self.settings.teacher), networks, self.settings.network)
