@@ -24,6 +24,7 @@ from tests.cli.helpers import RECIPE, Result, Run, process, write_pictures
 pytestmark = pytest.mark.timeout(300)
 
 SMALL = ["--weights", "random", "--set", "image_size=32", "--set", "channels=20"]
+LEARNS = ["--weights", "random", "--set", "image_size=32", "--set", "samples=2", "--set", "steps=1"]
 GENERATE = ["generate", "~/r.yaml", "--workers", "1"]
 OPTIONS: dict[tuple[str, str], list[str]] = {
     ("init", "folder"): ["init", "~/good", "--out", "new.yaml"],
@@ -73,6 +74,13 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
     ],
     ("evaluate", "--source"): ["evaluate", "padim", "shards", "--source", "~/good", *SMALL],
     ("detect fit", "--weights"): ["detect", "fit", "padim", "good", "--out", "new", "--weights", "~/r.yaml"],
+    ("detect fit", "--recipe"): [
+        *("detect", "fit", "segmenter", "good", "--out", "new", "--recipe", "~/r.yaml"),
+        *LEARNS,
+    ],
+    ("detect fit", "--teacher"): [
+        *("detect", "fit", "efficientad", "good", "--out", "new", "--teacher", "~/r.yaml")
+    ],
     ("detect score", "directory"): ["detect", "score", "~/detector", "good"],
     ("detect score", "images"): ["detect", "score", "detector", "~/good"],
     ("detect score", "--out"): ["detect", "score", "detector", "good", "--out", "~/new.csv"],
@@ -81,6 +89,11 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
     ("evaluate", "dataset"): ["evaluate", "detector", "~/parts"],
     ("evaluate", "--root"): ["evaluate", "detector", "mvtec", "--root", "~/parts"],
     ("evaluate", "--out"): ["evaluate", "detector", "parts", "--out", "~/new"],
+    ("evaluate", "--recipe"): [
+        *("evaluate", "segmenter", "parts", "--seeds", "1", "--recipe", "~/r.yaml"),
+        *LEARNS,
+    ],
+    ("evaluate", "--teacher"): ["evaluate", "efficientad", "parts", "--teacher", "~/r.yaml"],
     ("evaluate", "--weights"): ["evaluate", "padim", "parts", "--weights", "~/r.yaml"],
     ("serve", "--recipes"): ["serve", "--recipes", "~/few"],
     ("serve", "--model"): ["serve", "--model", "~/few"],
@@ -92,6 +105,8 @@ REFUSED = {
     ("sdas train", "--out"): "r.yaml: is a file",
     ("sdas train", "--init-from"): "has no unet/config.json",
     ("detect fit", "--weights"): "the name ends in '.yaml'",
+    ("detect fit", "--teacher"): "the name ends in '.yaml'",
+    ("evaluate", "--teacher"): "the name ends in '.yaml'",
     ("evaluate", "--weights"): "the name ends in '.yaml'",
     ("serve", "--recipes"): "holds no recipe",
     ("serve", "--model"): "has no synthgen.json",
