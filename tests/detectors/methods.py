@@ -1,12 +1,13 @@
 """Every method and how to test it: one row each."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from synthgen.detectors.base import Detector
+from synthgen.detectors.base import Detector, State
 from synthgen.detectors.checkpoint import Checkpoint
 from synthgen.runtime.progress import Progress
 from tests.detectors.images import Images, Spots, detector, no_progress, normal_images, with_a_spot
@@ -63,6 +64,19 @@ def fit(
     """Fit a detector on images, and on samples with spots where it learns from such."""
     anomalies = Spots(normal_images(6)) if detector.learns_from_anomalies else None
     detector.fit(images, anomalies, seed, progress, checkpoint)
+
+
+@cache
+def learned(method: str) -> State:
+    """What the method learns of the usual images with the seed 0; most tests ask for nothing else."""
+    return fitted(method).state
+
+
+def ready(method: str) -> Detector:
+    """A detector that was fitted on the usual images."""
+    found = unfitted(method)
+    found.restore(learned(method))
+    return found
 
 
 def looked_at() -> Tensor:

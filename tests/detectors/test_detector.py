@@ -2,7 +2,6 @@
 given and gives has the right size and is finite; and bad input is refused in one line."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +10,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from synthgen.detectors.base import Detector, State
-from synthgen.detectors.common import training
 from synthgen.detectors.common.backbones import load_backbone
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.registry import DETECTORS, load_detector, make_detector, save_detector
 from synthgen.errors import InputError, RunError
-from tests.detectors.images import SIZE, Images, Spots, no_progress, normal_images
-from tests.detectors.methods import METHODS, OWN, fit, fitted, looked_at, message, unfitted
-from tests.detectors.pixel_statistics import PixelStatistics
-from tests.detectors.teachers import use_thin_networks
-
-
-@pytest.fixture(params=METHODS)
-def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setitem(DETECTORS, PixelStatistics.method, PixelStatistics)
-    use_thin_networks(monkeypatch)
-    return str(request.param)
-
-
-@cache
-def learned(method: str) -> State:
-    """What the method learns of the usual images with the seed 0; most tests ask for nothing else."""
-    return fitted(method).state
-
-
-def ready(method: str) -> Detector:
-    """A detector that was fitted on the usual images."""
-    found = unfitted(method)
-    found.restore(learned(method))
-    return found
+from tests.detectors.images import SIZE, Images, normal_images
+from tests.detectors.methods import METHODS, OWN, fit, fitted, looked_at, message, ready, unfitted
 
 
 def test_every_method_has_a_row() -> None:
@@ -245,67 +220,3 @@ def test_progress_is_reported_up_to_the_total(method: str) -> None:
     assert news
     assert all(0 <= done <= total for done, total in news)
     assert any(done == total for done, total in news)
-
-
-class KilledError(Exception):
-    """The process is killed."""
-
-
-class InMemory:
-    """Keeps the last state, and dies when it is to keep one more than it may."""
-
-    def __init__(self, most: int) -> None:
-        self.left = most
-        self.state: State | None = None
-
-    def load(self) -> State | None:
-        return self.state
-
-    def save(self, state: State) -> None:
-        if not self.left:
-            raise KilledError
-        self.left -= 1
-        self.state = {name: tensor.clone() for name, tensor in state.items()}
-
-
-@pytest.mark.parametrize("kept", [1, 3])
-def test_a_fit_that_was_killed_goes_on_to_the_same_bits(
-    method: str, kept: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not DETECTORS[method].trains:
-        pytest.skip("it does not train")
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
-    expected = ready(method).state
-    checkpoint = InMemory(kept)
-    killed = unfitted(method)
-    with pytest.raises(KilledError):
-        fit(killed, Images(normal_images(6)), checkpoint=checkpoint)
-    assert checkpoint.state
-    checkpoint.left = 1000
-    found = unfitted(method)
-    fit(found, Images(normal_images(6)), checkpoint=checkpoint)
-    assert found.state.keys() == expected.keys()
-    assert all(torch.equal(expected[name], tensor) for name, tensor in found.state.items())
-
-
-def test_samples_with_anomalies_are_given_to_those_that_learn_from_them(method: str) -> None:
-    found = unfitted(method)
-    wrong = None if found.learns_from_anomalies else Spots(normal_images(6))
-    with pytest.raises(InputError) as error:
-        found.fit(Images(normal_images(6)), wrong, 0, no_progress)
-    said = "was given none" if found.learns_from_anomalies else "leave the recipe out"
-    assert said in message(error)
-
-
-def test_companions_score_as_the_method_does(method: str) -> None:
-    found = ready(method)
-    loaded = unfitted(method)
-    loaded.restore(found.state)
-    for name in found.companions:
-        scores, maps = found.predict_companion(name, looked_at())
-        assert scores.shape == (3,)
-        assert maps.shape == (3, SIZE, SIZE)
-        assert all(
-            torch.equal(ours, theirs)
-            for ours, theirs in zip((scores, maps), loaded.predict_companion(name, looked_at()), strict=True)
-        )

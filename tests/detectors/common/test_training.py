@@ -7,33 +7,17 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from synthgen.detectors.base import Fitting, State
+from synthgen.detectors.base import Fitting
 from synthgen.detectors.checkpoint import Checkpoint, NoCheckpoint
 from synthgen.detectors.common import training
 from synthgen.detectors.common.training import constant, cosine, train
 from synthgen.errors import RunError
+from tests.detectors.checkpoints import KilledCheckpoint, KilledError
 from tests.detectors.images import Images, normal_images
 from tests.detectors.methods import message
 
 STEPS = 8
 CPU = torch.device("cpu")
-
-
-class Kept:
-    """The last state, of a process that is killed when it has kept some."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self.count = most, 0
-        self.state: State | None = None
-
-    def load(self) -> State | None:
-        return self.state
-
-    def save(self, state: State) -> None:
-        self.count += 1
-        self.state = {name: value.clone() for name, value in state.items()}
-        if self.count == self.most:
-            raise KeyboardInterrupt
 
 
 def fitting(checkpoint: Checkpoint | None = None, news: list[tuple[int, int]] | None = None) -> Fitting:
@@ -73,8 +57,8 @@ def test_a_killed_training_ends_as_one_that_was_not(
     monkeypatch.setattr(training, "SAVE_SECONDS", 0)
     whole = network()
     train({"a": whole}, optimizers(whole), loss_of(whole), STEPS, fitting(), device=CPU, schedule=schedule)
-    checkpoint, killed = Kept(most), network()
-    with pytest.raises(KeyboardInterrupt):
+    checkpoint, killed = KilledCheckpoint(most), network()
+    with pytest.raises(KilledError):
         train(
             {"a": killed},
             optimizers(killed),
@@ -84,7 +68,7 @@ def test_a_killed_training_ends_as_one_that_was_not(
             device=CPU,
             schedule=schedule,
         )
-    checkpoint.most = 0
+    checkpoint.most = None
     resumed, news = network(), list[tuple[int, int]]()
     train(
         {"a": resumed},
