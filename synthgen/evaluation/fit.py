@@ -71,8 +71,9 @@ def fit_detector(
         place = source if isinstance(source, Source) else str(source)
         pictures = normal_pictures(place, categories, None if normals is None else str(normals))
         read = read_normals(pictures, detector, "normal images", progress, on_bad_image=on_bad_image)
-        checkpoint = FitCheckpoint(directory, fit_of(detector, read, made_by, seed)) if directory else None
         category = categories[0] if categories and len(categories) == 1 else PRODUCT
+        fit = fit_of(detector, read, made_by, seed, category)
+        checkpoint = FitCheckpoint(directory, fit) if directory else None
         fit_on(detector, read, made_by, seed, category, progress=progress, checkpoint=checkpoint)
         if directory and checkpoint:
             _save(detector, directory, read.sha256s)

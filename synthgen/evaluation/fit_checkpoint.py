@@ -61,7 +61,9 @@ class FitCheckpoint:
         self._path.unlink(missing_ok=True)
 
 
-def fit_of(detector: "Detector", normals: "NormalPictures", recipe: "Recipe | None", seed: int) -> str:
+def fit_of(
+    detector: "Detector", normals: "NormalPictures", recipe: "Recipe | None", seed: int, category: str
+) -> str:
     """The hash of everything that decides what is learned."""
     backbone = sha256()
     if detector.backbone:
@@ -76,6 +78,7 @@ def fit_of(detector: "Detector", normals: "NormalPictures", recipe: "Recipe | No
         "images": list(normals.sha256s),
         "recipe": recipe.model_dump(mode="json") if recipe else None,
         "seed": seed,
+        "category": category,
         "versions": versions(),
     }
     return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -179,7 +179,7 @@ class Segmenter(FeatureDetector):
 
 
 def _moments(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (C,) of the channels, in float32 but summed an image at a time."""
+    """Mean and standard deviation (C,) of the channels, summed in float64, an image at a time."""
     total = torch.stack([each.double().sum((1, 2)) for each in cells]).sum(0)
     squares = torch.stack([each.double().square().sum((1, 2)) for each in cells]).sum(0)
     number = cells.shape[0] * cells.shape[2] * cells.shape[3]
