@@ -15,6 +15,7 @@ HOUSES = {
     "synthgen": (
         "__init__.py",
         "cli",
+        "validation",
         "evaluation",
         "engines",
         "figures",
