@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from server.api import anomalies, health, methods, models, page, pictures, recipes
+from server.api import anomalies, health, methods, models, page, pictures, recipes, reports
 from server.api.openapi import complete_document
 from server.catalogue import check_recipes
 from server.http.middleware import (
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     key = read_key(settings.api_key_file)
     check_recipes(settings)
+    reports.check_reports(settings)
     service = Service(settings)
     shards = Shards(service)
 
@@ -55,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service, app.state.shards, app.state.has_key = service, shards, bool(key)
-    for each in (anomalies, recipes, methods, models, pictures, health, page):
+    for each in (anomalies, recipes, methods, models, pictures, reports, health, page):
         app.include_router(each.router)
     page.mount_files(app)
     complete_document(app, has_key=bool(key))

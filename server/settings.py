@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     """A folder of recipes to serve; those that come with synthgen where there is none."""
     models: tuple[Place, ...] = ()
     """Directories of diffusion models that a request's recipe may name, by their last part."""
+    reports: Place | None = None
+    """A folder with the directories of `synthgen validate`, whose reports are shown."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from synthgen.diffusion.training.settings import TrainingSettings
     from synthgen.diffusion.training.train import train_diffusion
     from synthgen.engines.generate import generate
+    from synthgen.evaluation.calibrate import calibrate
+    from synthgen.evaluation.calibration import Calibration
     from synthgen.evaluation.evaluate import evaluate
     from synthgen.evaluation.fit import fit_detector, load_detector
     from synthgen.evaluation.score import score
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
     from synthgen.recipe.recipe import Recipe
     from synthgen.sample import Facts, Sample
     from synthgen.sources.folders import FoldersSource
+    from synthgen.validation.report import ValidationReport
+    from synthgen.validation.tune import tune
+    from synthgen.validation.validate import validate
 
 _HOMES = {
     "AnomalyDataset": "pipeline.dataset",
+    "Calibration": "evaluation.calibration",
     "DetectorChoice": "detectors.choice",
     "Facts": "sample",
     "FoldersSource": "sources.folders",
@@ -36,6 +42,8 @@ _HOMES = {
     "Recipe": "recipe.recipe",
     "Sample": "sample",
     "TrainingSettings": "diffusion.training.settings",
+    "ValidationReport": "validation.report",
+    "calibrate": "evaluation.calibrate",
     "evaluate": "evaluation.evaluate",
     "fit_detector": "evaluation.fit",
     "freeze": "pipeline.freeze",
@@ -47,12 +55,15 @@ _HOMES = {
     "replay": "pipeline.replay",
     "score": "evaluation.score",
     "train_diffusion": "diffusion.training.train",
+    "tune": "validation.tune",
+    "validate": "validation.validate",
     "verify": "pipeline.verify",
 }
 """The public names, and the modules that they come from."""
 
 __all__ = [
     "AnomalyDataset",
+    "Calibration",
     "DetectorChoice",
     "Facts",
     "FoldersSource",
@@ -61,6 +72,8 @@ __all__ = [
     "Recipe",
     "Sample",
     "TrainingSettings",
+    "ValidationReport",
+    "calibrate",
     "evaluate",
     "fit_detector",
     "freeze",
@@ -72,6 +85,8 @@ __all__ = [
     "replay",
     "score",
     "train_diffusion",
+    "tune",
+    "validate",
     "verify",
 ]
 

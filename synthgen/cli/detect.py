@@ -1,8 +1,8 @@
-"""Commands about detectors: detect fit, detect score."""
+"""Commands about detectors: detect fit, detect calibrate, detect score."""
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING
 
 from synthgen.cli.arguments import (
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the commands."""
-    below = group(commands, "detect", "fit an anomaly detector on normal images, and score images")
+    below = group(
+        commands, "detect", "fit an anomaly detector on normal images, calibrate it, and score images"
+    )
     fitted = command(below, "fit", "fit a detector on normal images", fit)
     fitted.add_argument(
         "method",
@@ -49,12 +51,50 @@ def add(commands: Commands) -> None:
     add_on_bad_image(fitted)
     add_detector_options(fitted)
 
-    scored = command(below, "score", "print the score of every image as CSV: path,score", score)
+    calibrated = command(below, "calibrate", "choose from which score on a product is NG", calibrate)
+    calibrated.add_argument("directory", type=path, help="directory that detect fit wrote")
+    calibrated.add_argument(
+        "--normal",
+        type=path,
+        required=True,
+        metavar="SOURCE",
+        help="good products that it was not fitted on: a folder, URL, data set, or builtin; or a directory "
+        "of shards, for the held-out images of its plan",
+    )
+    calibrated.add_argument(
+        "--anomalies",
+        type=path,
+        metavar="RECIPE",
+        help="also measure which defects are found: those that a recipe makes of these images, or the "
+        "held-out samples of a directory of shards",
+    )
+    calibrated.add_argument(
+        "--false-alarms",
+        type=share,
+        default=0.01,
+        help="share of the good products that may be called NG (default: %(default)s)",
+    )
+    add_categories(calibrated)
+    add_on_bad_image(calibrated)
+    add_device(calibrated)
+
+    scored = command(below, "score", "print the score of every image as CSV: path, score, verdict", score)
     scored.add_argument("directory", type=path, help="directory that detect fit wrote")
     scored.add_argument("images", type=path, help="an image, or a folder or URL of images")
     scored.add_argument("--out", type=path, help="write the CSV to this file instead")
     scored.add_argument("--maps", type=path, help="also write each image's anomaly map here, as PATH.npy")
     add_device(scored)
+
+
+def share(text: str) -> float:
+    """A number above 0 and below 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise ArgumentTypeError(f"expected a share above 0 and below 1, such as 0.01, found {text!r}")
+    return number
 
 
 def add_detector_options(added: ArgumentParser) -> None:
@@ -123,8 +163,28 @@ def fit(options: Namespace) -> int:
     return 0
 
 
+def calibrate(options: Namespace) -> int:
+    """Choose a detector's threshold, keep it in its directory, and say what it promises."""
+    from synthgen.cli.progress import bars, print_notes
+    from synthgen.evaluation.calibrate import calibrate as calibrate_detector
+
+    found = calibrate_detector(
+        options.directory,
+        opened_unless_shards(options.normal, options.categories),
+        options.anomalies,
+        options.false_alarms,
+        categories=options.categories,
+        on_bad_image=options.on_bad_image or "fail",
+        device=options.device,
+        progress=bars,
+    )
+    print_notes(found.notes)
+    print(found)
+    return 0
+
+
 def score(options: Namespace) -> int:
-    """Write the scores of images as CSV; RunError in the end where some could not be scored."""
+    """Write the scores and verdicts of images as CSV; RunError in the end where some could not be scored."""
     from synthgen.cli.progress import bars, print_notes, print_skipped
     from synthgen.errors import RunError
     from synthgen.evaluation.score import score as score_images
@@ -140,6 +200,10 @@ def score(options: Namespace) -> int:
         sys.stdout.write(found.csv())
     print_skipped([*found.rejected, *found.strays])
     print_notes(found.notes)
+    if found.threshold:
+        told = f"{found.ng} of {len(found.scores)} images are NG: their scores lie above"
+        # Where the CSV itself goes to standard output, nothing else does.
+        print(f"{told} {found.threshold.value:.6g}", file=None if options.out else sys.stderr)
     if found.rejected:
         total = len(found.rejected) + len(found.scores)
         raise RunError(f"{len(found.rejected)} of {total} images could not be scored; the others are written")

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from synthgen.cli.arguments import Commands, command, path
 
-SETTINGS = ("recipes", "models", "host", "port", "device", "api_key_file")
+SETTINGS = ("recipes", "models", "reports", "host", "port", "device", "api_key_file")
 
 
 def add(commands: Commands) -> None:
@@ -20,6 +20,9 @@ def add(commands: Commands) -> None:
         dest="models",
         metavar="DIR",
         help="a diffusion model that requests may name by its folder's name; can be given several times",
+    )
+    added.add_argument(
+        "--reports", type=path, help="folder of reports to show, which validate wrote: /v1/reports"
     )
     added.add_argument("--host", help="address to listen at (default: 127.0.0.1, this machine alone)")
     added.add_argument("--port", type=int, help="port to listen at (default: 8000)")

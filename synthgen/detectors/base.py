@@ -92,6 +92,11 @@ class Detector(ABC):
         """What a person should know of the last fit, a sentence each."""
 
     @property
+    def uses_seed(self) -> bool:
+        """Whether another seed gives another fit, with these settings."""
+        return True
+
+    @property
     def learns_from_anomalies(self) -> bool:
         """Whether, with these settings, it is fitted on samples with anomalies, too."""
         return False
@@ -176,16 +181,22 @@ class Detector(ABC):
 
     def _predict(self, images: Tensor, score: Scoring) -> tuple[Tensor, Tensor]:
         self._require_fitted()
-        side = self.settings.image_size
-        require_images(self.method, images, side, 0)
-        # On the CPU a batch is no faster, and the last bits of an image's score would depend on it.
+        require_images(self.method, images, self.settings.image_size, 0)
+        # On the CPU a batch is little faster, and the last bits of an image's score would depend on it.
         together = 1 if self.device.type == "cpu" else max(len(images), 1)
+        return self._in_batches(len(images), lambda some: score(images[some].to(self.device)), together)
+
+    def _in_batches(
+        self, count: int, score: Callable[[slice], tuple[Tensor, Tensor]], together: int
+    ) -> tuple[Tensor, Tensor]:
+        """Scores and maps of all images, checked; ``score`` gives those of ``together`` of them."""
+        side = self.settings.image_size
         all_scores, all_maps = [torch.empty(0)], [torch.empty(0, side, side)]
         with torch.inference_mode():
-            for first in range(0, len(images), together):
-                batch = images[first : first + together].to(self.device)
-                scores, maps = score(batch)
-                require_scores(self.method, scores, maps, (len(batch), side), first)
+            for first in range(0, count, together):
+                some = slice(first, min(first + together, count))
+                scores, maps = score(some)
+                require_scores(self.method, scores, maps, (some.stop - first, side), first)
                 if self.settings.score_share is not None:
                     scores = mean_of_highest(maps, self.settings.score_share)
                 all_scores.append(scores.cpu())

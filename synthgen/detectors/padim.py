@@ -56,6 +56,11 @@ class Padim(FeatureDetector):
             )
         self._enlarge = MapEnlarger(self._side(), settings.image_size, settings.smoothing, device)
 
+    @property
+    def uses_seed(self) -> bool:
+        """Whether channels are chosen at random."""
+        return self._kept_channels < self._all_channels
+
     def _fit(self, fitting: Fitting) -> State:
         chosen = Stream(fitting.seed, 0, "padim channels").distinct(self._all_channels, self._kept_channels)
         self._choose(torch.tensor(sorted(chosen), device=self.device))

@@ -1,13 +1,12 @@
 """The local engine: this machine's cores, one process each, every process makes whole shards."""
 
 import os
-import signal
-import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from synthgen.engines.base import Engine, News
+from synthgen.engines.processes import STOP_SECONDS, cause_of_death, end
 from synthgen.engines.worker import Failure, _work
 from synthgen.errors import RunError
 from synthgen.pipeline.pipeline import BATCH_SIZE
@@ -17,9 +16,6 @@ from synthgen.runtime.devices import gpu_count
 from synthgen.runtime.processes import process_context
 from synthgen.runtime.stopping import postponed
 from synthgen.storage.output import OutputDirectory
-from synthgen.storage.whole_file import is_alive
-
-STOP_SECONDS = 10
 
 
 class LocalEngine(Engine):
@@ -52,11 +48,7 @@ class LocalEngine(Engine):
                     yield from self._news(ready, workers, waiting)
         finally:
             with postponed():
-                started = [process for process in workers.values() if process.pid]
-                for process in started:
-                    process.kill()
-                for process in started:
-                    _wait_for_end(process)
+                end(workers.values())
                 OutputDirectory(url).remove_leftovers()
 
     def _start(self, plan: Plan, url: str, number: int, workers: dict[Connection, BaseProcess]) -> None:
@@ -75,7 +67,7 @@ class LocalEngine(Engine):
         try:
             news = connection.recv()
         except (EOFError, ConnectionResetError):
-            raise RunError(_cause_of_death(workers.pop(connection))) from None
+            raise RunError(cause_of_death(workers.pop(connection))) from None
         if isinstance(news, Failure):
             raise news.error_type(news.message)
         if news.finished and waiting:
@@ -100,19 +92,3 @@ def _default_workers(recipe: Recipe, device: str) -> int:
     networks = any(each.runs_network for each in recipe.synthesizers)
     gpus = gpu_count() if networks and device != "cpu" else 0
     return gpus or len(os.sched_getaffinity(0))
-
-
-def _wait_for_end(process: BaseProcess) -> None:
-    """Wait for a killed process itself: `join` is content when the server that forked it is gone."""
-    process.join(STOP_SECONDS)
-    deadline = time.monotonic() + STOP_SECONDS
-    while process.pid and is_alive(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
-def _cause_of_death(process: BaseProcess) -> str:
-    process.join(STOP_SECONDS)
-    code = process.exitcode or 0
-    how = f"killed by signal {-code}" if code < 0 else f"stopped with code {code}"
-    advice = "; the machine may be out of memory: try fewer --workers" if code == -signal.SIGKILL else ""
-    return f"a worker was {how}{advice}; run the same command again, finished shards are kept"

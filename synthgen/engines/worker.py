@@ -4,7 +4,8 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -32,33 +33,37 @@ class Failure:
 
 def _work(connection: Connection, plan: Plan, url: str, turn: tuple[str, int], batch_size: int) -> None:
     """A worker: make the shards that are asked for until None comes, or nobody is there any more."""
+    with working(connection), explained(url):
+        pipeline, directory = (
+            Pipeline(plan, worker_device(*turn, plan.recipe), batch_size),
+            OutputDirectory(url),
+        )
+        # Samples make no cycles: what was imported need not be searched for them over and over.
+        gc.freeze()
+        while (shard := connection.recv()) is not None:
+            mark = make_shard(directory, pipeline, shard, lambda samples: send(connection, News(samples)))
+            send(connection, News(finished=mark))
+
+
+@contextmanager
+def working(connection: Connection) -> Iterator[None]:
+    """What every worker process does around its work: it keeps to one core, and tells why it failed."""
     follow_parent()
     one_thread()
     try:
-        with explained(url):
-            pipeline, directory = (
-                Pipeline(plan, worker_device(*turn, plan.recipe), batch_size),
-                OutputDirectory(url),
-            )
-            # Samples make no cycles: what was imported need not be searched for them over and over.
-            gc.freeze()
-            while (shard := connection.recv()) is not None:
-                mark = make_shard(
-                    directory, pipeline, shard, lambda samples: _send(connection, News(samples))
-                )
-                _send(connection, News(finished=mark))
+        yield
     except EOFError:
         sys.exit(1)
     except SynthgenError as error:
-        _send(connection, Failure(type(error), str(error)))
+        send(connection, Failure(type(error), str(error)))
     except Exception as error:
         if os.environ.get("SYNTHGEN_DEBUG"):
             traceback.print_exc()
         failure = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
-        _send(connection, Failure(RunError, str(failure)))
+        send(connection, Failure(RunError, str(failure)))
 
 
-def _send(connection: Connection, message: News | Failure) -> None:
+def send(connection: Connection, message: object) -> None:
     """Report to the parent; where it is gone, so is this process, for there is nobody to tell."""
     try:
         connection.send(message)

@@ -5,14 +5,16 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from synthgen.errors import InputError
 from synthgen.evaluation.fit import load_detector
 from synthgen.runtime.progress import Progress, Stages, silent
+from synthgen.storage.place import local_path
 
 if TYPE_CHECKING:
     from synthgen.detectors.base import Detector
+    from synthgen.evaluation.conformal import Threshold
     from synthgen.evaluation.protocol import Map
     from synthgen.sources.records import RejectedFile
     from synthgen.storage.root import Root
@@ -30,13 +32,30 @@ class Scores:
     """What else lies there and cannot be looked at."""
     notes: list[str] = field(default_factory=list)
     """What a person should know of the folder's other files, a sentence each."""
+    threshold: "Threshold | None" = None
+    """Above which images are NG; None for a detector that is not calibrated."""
+
+    @property
+    def verdicts(self) -> "dict[str, Literal['OK', 'NG']]":
+        """By the image's path, too; empty for a detector that is not calibrated."""
+        threshold = self.threshold
+        if threshold is None:
+            return {}
+        return {path: "NG" if threshold.is_ng(score) else "OK" for path, score in self.scores.items()}
+
+    @property
+    def ng(self) -> int:
+        """How many images are NG."""
+        return sum(verdict == "NG" for verdict in self.verdicts.values())
 
     def csv(self) -> str:
-        """The scores as CSV with the columns path and score."""
+        """The scores as CSV with the columns path, score and, for a calibrated detector, verdict."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("path", "score"))
-        writer.writerows((path, f"{score:.9g}") for path, score in self.scores.items())
+        verdicts = self.verdicts
+        writer.writerow(("path", "score", *(["verdict"] if self.threshold else [])))
+        for path, score in self.scores.items():
+            writer.writerow((path, f"{score:.9g}", *([verdicts[path]] if verdicts else [])))
         return text.getvalue()
 
 
@@ -50,12 +69,13 @@ def score(
 ) -> Scores:
     """Score an image, or all images of a folder or URL.
 
-    ``detector`` is a fitted one or its directory. In the directory ``maps``, if one is given, each image's
-    anomaly map (H, W) float32 is written as ``<image's path>.npy``. Raises InputError where there is no
-    image, RunError for scores that are not finite.
+    ``detector`` is a fitted one or its directory, whose calibration, if it has one, says which images are
+    NG. In the directory ``maps``, if one is given, each image's anomaly map (H, W) float32 is written as
+    ``<image's path>.npy``. Raises InputError where there is no image and for a damaged calibration, RunError
+    for scores that are not finite.
     """
     fitted = load_detector(detector, device) if isinstance(detector, str | Path) else detector
-    found = Scores()
+    found = Scores(threshold=_threshold(detector) if isinstance(detector, str | Path) else None)
     root, paths = _images(str(images), found)
     keep_map = _map_writer(str(maps)) if maps else None
     with progress("scoring", "images") as report:
@@ -64,6 +84,13 @@ def score(
             if keep_map:
                 keep_map(path, scored)
     return found
+
+
+def _threshold(directory: str | Path) -> "Threshold | None":
+    from synthgen.evaluation.calibration import read_calibration
+
+    calibration = read_calibration(local_path(directory))
+    return calibration.threshold if calibration else None
 
 
 def _images(url: str, scores: Scores) -> "tuple[Root, list[str]]":

@@ -31,10 +31,14 @@ class PlanAnomalies:
     defect is.
     """
 
-    def __init__(self, plan: Plan, device: str = "cpu") -> None:
+    def __init__(self, plan: Plan, device: str = "cpu", nothing_pasted: bool = False) -> None:
         _require_masks(plan.recipe)
         self.methods: Sequence[str] = list(dict.fromkeys(each.method for each in plan.recipe.synthesizers))
-        self._pipeline = Pipeline(plan, device)
+        self._pipeline = Pipeline(plan, device, nothing_pasted=nothing_pasted)
+
+    def samples(self, count: int, first: int = 0) -> Iterator[Sample]:
+        """The samples ``first`` to ``first + count - 1``, with their facts."""
+        return self._pipeline.samples(range(first, first + count))
 
     def batches(self, size: int, count: int, first: int = 0) -> Iterator[AnomalyBatch]:
         """The samples ``first`` to ``first + count - 1``, in batches."""
@@ -44,14 +48,20 @@ class PlanAnomalies:
 
 
 def anomalies_on(
-    images: Sequence[Pixels], recipe: Recipe, seed: int, category: str, progress: Stages = silent
+    images: Sequence[Pixels],
+    recipe: Recipe,
+    seed: int,
+    category: str,
+    progress: Stages = silent,
+    *,
+    nothing_pasted: bool = False,
 ) -> PlanAnomalies:
     """What a recipe makes of a detector's own normal images, as the detector sees them.
 
     ``images``: (H, W, 3) uint8, all of one size, and of the product ``category``. Each sample is to show a
     defect, whatever share of them the recipe would leave normal; its seed and ``seed`` together decide
-    everything random. Raises InputError as `freeze` and `PlanAnomalies` do, and for a foreground of mask
-    files, which have the size of the images before they were resized.
+    everything random. ``nothing_pasted`` is a `Pipeline`'s. Raises InputError as `freeze` and `PlanAnomalies`
+    do, and for a foreground of mask files, which have the size of the images before they were resized.
     """
     _require_masks(recipe)
     if isinstance(recipe.foreground, MaskFolder):
@@ -75,7 +85,7 @@ def anomalies_on(
             "seed": Stream(recipe.seed, seed, "anomalies to learn from").integer(0, 2**53),
         }
     )
-    return PlanAnomalies(freeze(own, progress))
+    return PlanAnomalies(freeze(own, progress), nothing_pasted=nothing_pasted)
 
 
 def _require_masks(recipe: Recipe) -> None:

@@ -1,13 +1,13 @@
 """plan + indices → samples: choose, draw, make, composite, judge."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from synthgen.defect import Composite, Verdict, judge, unjudged
+from synthgen.defect import Composite, Defect, Verdict, judge, unjudged
 from synthgen.images.preparation import Tile
 from synthgen.pipeline.image_store import CACHE_BYTES, PlanLibrary, Shelf
 from synthgen.plan.image_order import ImageOrder, drawn_from
@@ -55,8 +55,12 @@ class Pipeline:
         batch_size: int = BATCH_SIZE,
         cache_bytes: int = CACHE_BYTES,
         shelf: Shelf | None = None,
+        *,
+        nothing_pasted: bool = False,
     ) -> None:
+        """``nothing_pasted`` makes a control: all as ever, but a defect's pixels are the normal ones."""
         self.plan = plan
+        self._nothing_pasted = nothing_pasted
         self._device = device
         height, width = plan.preparation.size
         self._batch_size = max(1, min(batch_size, BATCH_PIXELS // (height * width)))
@@ -75,7 +79,7 @@ class Pipeline:
         remaining = iter(indices)
         while batch := list(islice(remaining, self._batch_size)):
             drafts = [self.begin(index) for index in batch]
-            complete(drafts, self._device)
+            complete(drafts, self._device, self._nothing_pasted)
             yield from map(self.finish, drafts)
 
     def begin(self, index: int) -> Draft:
@@ -164,10 +168,11 @@ class Pipeline:
         return {scene.sha256: scene.tile for scene in scenes if scene.tile}
 
 
-def complete(drafts: Sequence[Draft], device: str) -> None:
+def complete(drafts: Sequence[Draft], device: str, nothing_pasted: bool = False) -> None:
     """Draw and make until every defect passes the judge or has used up its attempts.
 
     Drafts may be of several plans: those of one method and image size are made together.
+    ``nothing_pasted`` is a `Pipeline`'s.
     """
     attempt = 0
     while pending := [
@@ -181,7 +186,7 @@ def complete(drafts: Sequence[Draft], device: str) -> None:
                 draft
             )
         for (synthesizer, _), some in alike.items():
-            _make(synthesizer, some, device)
+            _make(synthesizer, some, device, nothing_pasted)
         attempt += 1
 
 
@@ -193,13 +198,23 @@ def _draw(draft: Draft, synthesizer: Synthesizer[Any] | None, attempt: int) -> t
     return type(synthesizer)
 
 
-def _make(synthesizer: type[Synthesizer[Any]], drafts: Sequence[Draft], device: str) -> None:
+def _make(
+    synthesizer: type[Synthesizer[Any]], drafts: Sequence[Draft], device: str, nothing_pasted: bool
+) -> None:
     scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
     for draft, defect in zip(drafts, synthesizer.make(scenes, params, device), strict=True):
-        draft.result = synthesizer.compose(draft.scene, defect)
+        shown = _without_change(draft.scene, defect) if nothing_pasted else defect
+        draft.result = synthesizer.compose(draft.scene, shown)
         min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
         draft.verdict = (
             judge(draft.result, draft.recipe.min_contrast, min_overlap)
             if synthesizer.paired
             else unjudged(draft.result)
         )
+
+
+def _without_change(scene: Scene, defect: Defect) -> Defect:
+    """A defect whose pixels are those that are there already."""
+    height, width = defect.alpha.shape
+    there = scene.image[defect.top : defect.top + height, defect.left : defect.left + width]
+    return replace(defect, pixels=np.ascontiguousarray(there))

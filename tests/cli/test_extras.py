@@ -37,8 +37,11 @@ COMMANDS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "replay": ("sdas", ("grown/000000.tar", "000000000", "--out", "out")),
     "sdas train": ("sdas", ("good", "--out", "out", "--steps", "1")),
     "detect fit": ("detectors", ("padim", "good", "--out", "out", *SMALL)),
+    "detect calibrate": ("detectors", ("fitted", "--normal", "good")),
     "detect score": ("detectors", ("fitted", "good", "--out", "out", "--maps", "out")),
     "evaluate": ("detectors", ("padim", "grown", "--out", "out", *SMALL)),
+    "validate": ("detectors", ("nsa", "--source", "good", "--out", "out")),
+    "tune": ("report", ("cutpaste", "--source", "good", "--detectability", "0.8", "--out", "out/new.yaml")),
     "serve": ("server", ()),
 }
 """Each command, the extra that it needs, and options with which it works where everything is installed."""
@@ -149,10 +152,13 @@ FUNCTIONS = {
         "synthgen.fit_detector('padim', 'good', 'out')",
         "synthgen.load_detector('fitted')",
         "synthgen.score('fitted', 'good')",
+        "synthgen.calibrate('fitted', 'good')",
         "synthgen.evaluate('padim', 'grown', 'out')",
         "synthgen.evaluate('fitted', 'grown', 'out')",
         "synthgen.DetectorChoice.of('padim').make()",
+        "synthgen.validate(['nsa'], 'good', 'out')",
     ),
+    "report": ("synthgen.tune('cutpaste', 0.8, 'good', 'out/new.yaml')",),
     "sdas": (
         "synthgen.train_diffusion('good', 'out')",
         "synthgen.load_model('builtin')",

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 SMALL = ["--weights", "random", "--set", "image_size=32", "--set", "channels=20"]
 LEARNS = ["--weights", "random", "--set", "image_size=32", "--set", "samples=2", "--set", "steps=1"]
 GENERATE = ["generate", "~/r.yaml", "--workers", "1"]
+TUNE = ("tune", "--detectability", "0.8")
 OPTIONS: dict[tuple[str, str], list[str]] = {
     ("init", "folder"): ["init", "~/good", "--out", "new.yaml"],
     ("init", "--out"): ["init", "good", "--out", "~/new.yaml"],
@@ -95,12 +96,32 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
     ],
     ("evaluate", "--teacher"): ["evaluate", "efficientad", "parts", "--teacher", "~/r.yaml"],
     ("evaluate", "--weights"): ["evaluate", "padim", "parts", "--weights", "~/r.yaml"],
+    ("detect calibrate", "directory"): ["detect", "calibrate", "~/detector", "--normal", "good"],
+    ("detect calibrate", "--normal"): ["detect", "calibrate", "detector", "--normal", "~/good"],
+    ("detect calibrate", "--anomalies"): [
+        *("detect", "calibrate", "detector", "--normal", "good", "--anomalies", "~/r.yaml"),
+    ],
+    ("tune", "recipe"): [*TUNE, "~/r.yaml", "--source", "few", "--out", "new.yaml"],
+    ("tune", "--source"): [*TUNE, "r.yaml", "--source", "~/few", "--out", "new.yaml"],
+    ("tune", "--out"): [*TUNE, "r.yaml", "--source", "few", "--out", "~/good"],
+    ("validate", "recipes"): ["validate", "~/r.yaml", "~/r.yaml", "--source", "good", "--out", "new"],
+    ("validate", "--source"): ["validate", "nsa", "--source", "~/few", "--out", "new"],
+    ("validate", "--real"): ["validate", "nsa", "--source", "good", "--real", "~/parts", "--out", "new"],
+    ("validate", "--weights"): [
+        *("validate", "nsa", "--source", "good", "--out", "new", "--weights", "~/r.yaml"),
+    ],
+    ("validate", "--out"): ["validate", "nsa", "--source", "good", "--out", "~/r.yaml"],
+    ("validate", "--compare"): ["validate", "--compare", "~/good", "~/good"],
+    ("serve", "--reports"): ["serve", "--reports", "~/r.yaml"],
     ("serve", "--recipes"): ["serve", "--recipes", "~/few"],
     ("serve", "--model"): ["serve", "--model", "~/few"],
     ("serve", "--api-key-file"): ["serve", "--api-key-file", "~/few"],
 }
 """A command line for each option that is a path; where the whole would take long, one that is refused."""
 REFUSED = {
+    ("detect calibrate", "directory"): "all 10 normal images were fitted on",
+    ("detect calibrate", "--normal"): "all 10 normal images were fitted on",
+    ("detect calibrate", "--anomalies"): "all 10 normal images were fitted on",
     ("sdas train", "source"): "the source has 1 images to train on",
     ("sdas train", "--out"): "r.yaml: is a file",
     ("sdas train", "--init-from"): "has no unet/config.json",
@@ -108,6 +129,16 @@ REFUSED = {
     ("detect fit", "--teacher"): "the name ends in '.yaml'",
     ("evaluate", "--teacher"): "the name ends in '.yaml'",
     ("evaluate", "--weights"): "the name ends in '.yaml'",
+    ("tune", "recipe"): "has 1 different normal images",
+    ("tune", "--source"): "has 1 different normal images",
+    ("tune", "--out"): "its file's name ends with .yaml",
+    ("validate", "recipes"): "two of the recipes are called small",
+    ("validate", "--source"): "has 1 normal images of 1 parts",
+    ("validate", "--real"): "good test images that are not among the normal images; at least 5 are expected",
+    ("validate", "--weights"): "the name ends in '.yaml'",
+    ("validate", "--out"): "r.yaml: is a file",
+    ("validate", "--compare"): "good/report.json: cannot be read",
+    ("serve", "--reports"): "r.yaml: is not a folder",
     ("serve", "--recipes"): "holds no recipe",
     ("serve", "--model"): "has no synthgen.json",
     ("serve", "--api-key-file"): "directory",

@@ -82,3 +82,15 @@ def test_a_model_of_several_products_is_told_which_this_is() -> None:
     assert set(batch.methods) <= {each.method for each in recipe.synthesizers}
     with pytest.raises(InputError, match="knows brick, coffee, coins, grass, gravel"):
         anomalies_on(pictures(2, side=256), recipe, 0, "part")
+
+
+def test_a_control_changes_no_pixel_and_keeps_the_masks() -> None:
+    recipe = load_recipe("cutpaste").model_copy(update={"min_contrast": 0.0})
+    pasted, control = (
+        joined(list(anomalies_on(pictures(), recipe, 0, "part", nothing_pasted=nothing).batches(8, 8)))
+        for nothing in (False, True)
+    )
+    assert torch.equal(control.images, control.normals)
+    assert torch.equal(control.masks, pasted.masks)
+    assert control.masks.any((1, 2)).all()
+    assert not torch.equal(pasted.images, pasted.normals)

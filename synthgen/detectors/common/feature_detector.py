@@ -38,6 +38,27 @@ class FeatureDetector(Detector):
         """
         raise NotImplementedError
 
+    @property
+    def scores_features(self) -> bool:
+        """Whether it looks at the features alone, so that `predict_features` serves."""
+        return type(self)._score is FeatureDetector._score
+
+    def predict_features(self, features: Features) -> tuple[Tensor, Tensor]:
+        """As `predict`, of images whose features are known: (B, C, H, W) float32 of each of the `stages`.
+
+        Only for a detector that `scores_features`. All images are scored together, which is faster; the last
+        bits of a score may depend on the others.
+        """
+        self._require_fitted()
+        count = len(features[self.stages[0]])
+        return self._in_batches(
+            count,
+            lambda some: self._score_features(
+                {stage: features[stage][some].to(self.device) for stage in self.stages}
+            ),
+            together=max(count, 1),
+        )
+
     def _score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._score_features(self._extract(images))
 

@@ -1,0 +1,93 @@
+"""The command validate."""
+
+from argparse import Namespace
+
+from synthgen.cli.arguments import Commands, add_device, command, path, positive
+
+TILES_FROM = 32
+"""Side of the smallest image that a detector looks at, pixels."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    added = command(
+        commands, "validate", "which recipe is worth training on: compare them by detectors", validate
+    )
+    added.add_argument("recipes", nargs="*", type=path, metavar="RECIPE", help="recipes, as names or files")
+    added.add_argument("--source", type=path, help="pictures of good products: a folder, a URL, or builtin")
+    added.add_argument(
+        "--real", type=path, metavar="DATASET", help="a data set with real defects to judge by"
+    )
+    added.add_argument("--category", help="the product, where the source or the data set holds several")
+    added.add_argument(
+        "--budget",
+        choices=["quick", "standard", "full"],
+        default="standard",
+        help="how much work: minutes, half an hour, or hours with a second learner (default: %(default)s)",
+    )
+    added.add_argument("--seeds", type=positive, help="how often each detector is fitted (default: 1, 3, 5)")
+    added.add_argument(
+        "--tile", type=positive, metavar="SIDE", help="cut the pictures into tiles of this side, in pixels"
+    )
+    added.add_argument(
+        "--parts",
+        metavar="REGEX",
+        help="finds in a path which physical part it shows; its pictures stay on one side of the split",
+    )
+    added.add_argument("--backbone", help="the frozen network (default: efficientnet_lite0, installed)")
+    added.add_argument("--weights", type=path, default="imagenet", help="a file of its weights")
+    added.add_argument("--workers", type=positive, help="processes (default: one for each core)")
+    added.add_argument("--out", type=path, help="directory for the report (HTML, Markdown, JSON)")
+    added.add_argument(
+        "--compare", nargs=2, type=path, metavar="REPORT", help="compare two reports that are there instead"
+    )
+    add_device(added)
+
+
+def validate(options: Namespace) -> int:
+    """Compare recipes, write the report, and print the answer."""
+    from synthgen.errors import InputError
+
+    if options.compare:
+        if options.recipes or options.source or options.out:
+            raise InputError("--compare takes two directories of reports and nothing else")
+        from synthgen.validation.compare import compare
+
+        print(compare(*options.compare))
+        return 0
+    for given, what in (
+        (options.recipes, "a recipe, by name or file"),
+        (options.source, "--source"),
+        (options.out, "--out"),
+    ):
+        if not given:
+            raise InputError(f"validate expects {what}; see `synthgen validate --help`")
+    if options.tile is not None and options.tile < TILES_FROM:
+        raise InputError(f"--tile {options.tile}: {TILES_FROM} pixels or more are expected")
+    from synthgen.cli.progress import bars
+    from synthgen.runtime.extras import require_extra
+
+    require_extra("detectors", "a validation")
+    require_extra("report", "a validation")
+    from synthgen.validation.page import summary
+    from synthgen.validation.validate import validate as run
+
+    report = run(
+        options.recipes,
+        options.source,
+        options.out,
+        real=options.real,
+        category=options.category,
+        budget=options.budget,
+        seeds=options.seeds,
+        tile=options.tile,
+        parts=options.parts,
+        backbone=options.backbone,
+        weights=options.weights,
+        device=options.device,
+        workers=options.workers,
+        progress=bars,
+    )
+    print(summary(report))
+    print(f"\nreport  {options.out}/report.html")
+    return 0
