@@ -99,6 +99,14 @@ def share(text: str) -> float:
 
 def add_detector_options(added: ArgumentParser) -> None:
     """What `chosen_detector` reads."""
+    add_network(added)
+    added.add_argument("--teacher", type=path, help="efficientad's teacher, a .safetensors or .pth file")
+    add_device(added)
+    add_settings(added, "a setting of the method, such as image_size=320")
+
+
+def add_network(added: ArgumentParser) -> None:
+    """The frozen network that detectors look through, and its weights."""
     added.add_argument(
         "--backbone",
         choices=["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "wide_resnet50_2"],
@@ -111,9 +119,6 @@ def add_detector_options(added: ArgumentParser) -> None:
         help="a .safetensors or .pth file, imagenet (installed for efficientnet_lite0, else by the Hugging "
         "Face hub) or random (default: imagenet)",
     )
-    added.add_argument("--teacher", type=path, help="efficientad's teacher, a .safetensors or .pth file")
-    add_device(added)
-    add_settings(added, "a setting of the method, such as image_size=320")
 
 
 def add_recipe(added: ArgumentParser) -> None:

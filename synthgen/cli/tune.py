@@ -6,6 +6,7 @@ from math import isfinite
 
 from synthgen.cli.arguments import Commands, add_device, path
 from synthgen.cli.recipes import chosen_recipe, recipe_command
+from synthgen.runtime.extras import require_extra
 
 
 def add(commands: Commands) -> None:
@@ -56,6 +57,8 @@ def share(text: str) -> float:
 
 def tune(options: Namespace) -> int:
     """Tune a recipe, write it, and say what was found."""
+    require_extra("report", "tuning")
+    require_extra("detectors", "tuning")
     recipe = chosen_recipe(options)
     from synthgen.cli.progress import bars, print_notes, print_skipped
     from synthgen.detectors.choice import DetectorChoice

@@ -3,9 +3,24 @@
 from argparse import Namespace
 
 from synthgen.cli.arguments import Commands, add_device, command, path, positive
+from synthgen.cli.detect import add_network
+from synthgen.errors import InputError
 
 TILES_FROM = 32
 """Side of the smallest image that a detector looks at, pixels."""
+OPTIONS = (
+    "real",
+    "category",
+    "budget",
+    "seeds",
+    "tile",
+    "parts",
+    "backbone",
+    "weights",
+    "device",
+    "workers",
+)
+"""What is handed on as it is."""
 
 
 def add(commands: Commands) -> None:
@@ -26,35 +41,43 @@ def add(commands: Commands) -> None:
         help="how much work: minutes, half an hour, or hours with a second learner (default: %(default)s)",
     )
     added.add_argument("--seeds", type=positive, help="how often each detector is fitted (default: 1, 3, 5)")
-    added.add_argument(
-        "--tile", type=positive, metavar="SIDE", help="cut the pictures into tiles of this side, in pixels"
-    )
+    added.add_argument("--tile", type=positive, metavar="SIDE", help="cut pictures into tiles of this side")
     added.add_argument(
         "--parts",
         metavar="REGEX",
         help="finds in a path which physical part it shows; its pictures stay on one side of the split",
     )
-    added.add_argument("--backbone", help="the frozen network (default: efficientnet_lite0, installed)")
-    added.add_argument("--weights", type=path, default="imagenet", help="a file of its weights")
     added.add_argument("--workers", type=positive, help="processes (default: one for each core)")
     added.add_argument("--out", type=path, help="directory for the report (HTML, Markdown, JSON)")
     added.add_argument(
         "--compare", nargs=2, type=path, metavar="REPORT", help="compare two reports that are there instead"
     )
+    add_network(added)
     add_device(added)
 
 
 def validate(options: Namespace) -> int:
-    """Compare recipes, write the report, and print the answer."""
-    from synthgen.errors import InputError
-
+    """Compare recipes, write the report, and print the answer; or compare two reports."""
     if options.compare:
-        if options.recipes or options.source or options.out:
-            raise InputError("--compare takes two directories of reports and nothing else")
-        from synthgen.validation.compare import compare
+        return _compare(options)
+    _require(options)
+    from synthgen.cli.progress import bars
+    from synthgen.runtime.extras import require_extra
 
-        print(compare(*options.compare))
-        return 0
+    require_extra("detectors", "a validation")
+    require_extra("report", "a validation")
+    from synthgen.validation.page import summary
+    from synthgen.validation.validate import validate as run
+
+    chosen = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
+    report = run(options.recipes, options.source, options.out, **chosen, progress=bars)
+    print(summary(report))
+    print(f"\nreport  {options.out}/report.html")
+    return 0
+
+
+def _require(options: Namespace) -> None:
+    """Raise InputError where something is missing that only a comparison of reports does without."""
     for given, what in (
         (options.recipes, "a recipe, by name or file"),
         (options.source, "--source"),
@@ -64,30 +87,12 @@ def validate(options: Namespace) -> int:
             raise InputError(f"validate expects {what}; see `synthgen validate --help`")
     if options.tile is not None and options.tile < TILES_FROM:
         raise InputError(f"--tile {options.tile}: {TILES_FROM} pixels or more are expected")
-    from synthgen.cli.progress import bars
-    from synthgen.runtime.extras import require_extra
 
-    require_extra("detectors", "a validation")
-    require_extra("report", "a validation")
-    from synthgen.validation.page import summary
-    from synthgen.validation.validate import validate as run
 
-    report = run(
-        options.recipes,
-        options.source,
-        options.out,
-        real=options.real,
-        category=options.category,
-        budget=options.budget,
-        seeds=options.seeds,
-        tile=options.tile,
-        parts=options.parts,
-        backbone=options.backbone,
-        weights=options.weights,
-        device=options.device,
-        workers=options.workers,
-        progress=bars,
-    )
-    print(summary(report))
-    print(f"\nreport  {options.out}/report.html")
+def _compare(options: Namespace) -> int:
+    if options.recipes or options.source or options.out:
+        raise InputError("--compare takes two directories of reports and nothing else")
+    from synthgen.validation.compare import compare
+
+    print(compare(*options.compare))
     return 0

@@ -29,7 +29,7 @@ class Normals:
     images: Pixels
     """(N, side, side, 3) uint8."""
     sha256s: tuple[str, ...]
-    """Of their files."""
+    """Of their files; of tiles those of their pixels."""
     parts: tuple[str, ...]
     """What the images of one physical part, or the tiles of one picture, have in common."""
 
@@ -73,8 +73,10 @@ def read_product(
     found = NormalPictures(pictures, side, progress, on_bad_image="skip", cache_bytes=0)
     images = np.stack(found.some(MOST_NORMALS))
     names = _parts(found.paths, parts, is_tiled=tile is not None)
+    # The tiles of one file are images of their own.
+    hashes = [_hash(image) for image in images] if tile else found.sha256s
     groups = _joined(names, images)
-    held_out = _held_out(groups, found.sha256s)
+    held_out = _held_out(groups, hashes)
     if len(images) < LEAST_NORMALS or not held_out.any() or held_out.all():
         raise InputError(
             f"{source.location or source.kind}: has {len(images)} normal images of {len(set(groups))} parts; "
@@ -90,8 +92,8 @@ def read_product(
     return Product(
         name=category,
         side=side,
-        learning=_some(images, found.sha256s, groups, ~held_out),
-        held_out=_some(images, found.sha256s, groups, held_out),
+        learning=_some(images, hashes, groups, ~held_out),
+        held_out=_some(images, hashes, groups, held_out),
         depth16=found.depth16,
         notes=tuple(notes),
     )
@@ -148,9 +150,13 @@ def _joined(parts: Sequence[str], images: Pixels) -> list[str]:
 
     by_pixels: dict[str, str] = {}
     for part, image in zip(parts, images, strict=True):
-        other = by_pixels.setdefault(sha256(image.tobytes()).hexdigest(), part)
+        other = by_pixels.setdefault(_hash(image), part)
         same[first_of(part)] = first_of(other)
     return [first_of(part) for part in parts]
+
+
+def _hash(image: Pixels) -> str:
+    return sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def _held_out(parts: Sequence[str], sha256s: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -12,12 +12,12 @@ from synthgen.evaluation.protocol import read_truth
 from synthgen.evaluation.test_set import TestSet
 from synthgen.images.pixels import Pixels
 from synthgen.runtime.progress import Progress
+from synthgen.validation.faults import shared_pictures
 from synthgen.validation.product import Product, part_of
 from synthgen.validation.report import Fault
 
 LEAST_OF_A_KIND = 5
 """Fewer good or defective test images say nothing."""
-SUBJECT = "real test images"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def read_real(
         masks=np.stack([blank if mask is None else mask for mask in masks]),
         labelled=np.array([mask is not None for mask in masks]),
     )
-    return real, _shared(len(truth.sha256s) - len(kept))
+    files = {image.path: digest for image, digest in zip(test_set.images, truth.sha256s, strict=True)}
+    fault = shared_pictures(files, seen)
+    return real, [] if fault is None else [_left_out(fault)]
 
 
 def _unpaired_without_masks(test_set: TestSet) -> TestSet:
@@ -92,11 +94,5 @@ def _unpaired_without_masks(test_set: TestSet) -> TestSet:
     return replace(test_set, images=tuple(images))
 
 
-def _shared(count: int) -> list[Fault]:
-    if not count:
-        return []
-    sentence = (
-        f"{count} of the real test images {'is' if count == 1 else 'are'} among the normal images, too; "
-        f"{'it was' if count == 1 else 'they were'} left out of the test."
-    )
-    return [Fault(subject=SUBJECT, fault="same picture on both sides", sentence=sentence)]
+def _left_out(fault: Fault) -> Fault:
+    return fault.model_copy(update={"sentence": f"{fault.sentence} They were left out of the test."})

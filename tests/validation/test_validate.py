@@ -188,7 +188,8 @@ def test_test_images_among_the_normal_ones_are_left_out_and_named(product: Path,
     assert report.real_normal == 6
     [fault] = [each for each in report.faults if each.subject == "real test images"]
     assert fault.fault == "same picture on both sides"
-    assert fault.sentence.startswith("1 of the real test images is among the normal images")
+    assert fault.sentence.startswith("1 of 15 real test images are also among the normal images")
+    assert fault.sentence.endswith("They were left out of the test.")
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

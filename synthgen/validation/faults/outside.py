@@ -19,9 +19,9 @@ CHANGED = "changed outside of the mask"
 LOOKED_AT = 32
 """So many samples tell what was done to all of them."""
 BLURRED = 0.7
-"""Share of the finest detail that is left. Resizing to 90 % and back leaves at most 0.6 of it, whatever the
-interpolation, and WebP of quality 80 at least 0.75; noise, brightness and sharpening leave all or add to
-it."""
+"""Share of the finest detail that is left. Resizing to 90 % and back leaves at most 0.65 of it, whatever the
+interpolation; noise, brightness and sharpening leave all or add to it. WebP leaves no trace in blocks, and
+may remove as much from smooth pictures."""
 
 
 class _Changes(NamedTuple):
