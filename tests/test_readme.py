@@ -17,6 +17,7 @@ from synthgen.cli.main import main
 from synthgen.config.reader import parse_model
 from synthgen.recipe.files import load_recipe, shipped_names
 from synthgen.recipe.recipe import Recipe
+from synthgen.validation import protocol
 from tests.diffusion.training.trainings import forget_accelerator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -78,7 +79,7 @@ def run_here(
 @pytest.mark.timeout(300)
 def test_the_diffusion_commands_run(workplace: Path, run_here: Callable[[str], str]) -> None:
     """As they stand, but with fewer updates and samples."""
-    _, commands, _ = blocks("sh")
+    _, commands, _, _ = blocks("sh")
     quick = re.sub(r"--count \d+", "--count 6", re.sub(r"--steps \d+", "--steps 2", commands))
     assert quick.count("--steps 2 ") == 1
     told = run_here(quick)
@@ -88,7 +89,7 @@ def test_the_diffusion_commands_run(workplace: Path, run_here: Callable[[str], s
 
 def test_the_detectors_commands_run(workplace: Path, run_here: Callable[[str], str]) -> None:
     """As they stand, but for small images and short training."""
-    _, _, commands = blocks("sh")
+    _, _, commands, _ = blocks("sh")
     quick = re.sub(r"synthgen (evaluate \S+ \S+|detect fit \S+ \S+)", r"\g<0> --set image_size=64", commands)
     quick = re.sub(r"fit segmenter \S+", r"\g<0> --set samples=8 --set steps=5", quick)
     assert (quick.count("image_size=64"), quick.count("steps=5")) == (3, 1)
@@ -99,8 +100,20 @@ def test_the_detectors_commands_run(workplace: Path, run_here: Callable[[str], s
 
 
 @pytest.mark.timeout(300)
+def test_the_validation_runs(
+    workplace: Path, run_here: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands, but with fewer samples and updates."""
+    monkeypatch.setitem(protocol.BUDGETS, "quick", protocol.Budget(samples=8, steps=2, judged=6, seeds=1))
+    _, _, _, commands = blocks("sh")
+    told = run_here(commands)
+    assert "cutpaste" in told and "nothing pasted (control)" in told
+    assert "<!doctype html>" in (workplace / "report" / "report.html").read_text()[:40]
+
+
+@pytest.mark.timeout(300)
 def test_the_commands_and_then_the_code_run(workplace: Path) -> None:
-    commands, _, _ = blocks("sh")
+    commands, _, _, _ = blocks("sh")
     told = run_commands(commands, workplace)
     assert "000000003" in told
     assert ": identical" in told

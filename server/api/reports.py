@@ -51,7 +51,7 @@ class Reports(BaseModel):
 @router.get("/reports", responses=problems())
 def list_reports(service: TheService) -> Reports:
     """List the reports of `synthgen validate` that the service shows."""
-    return Reports(reports=list(_entries(service.settings.reports)))
+    return Reports(reports=list(entries(service.settings.reports)))
 
 
 @router.get(
@@ -89,7 +89,7 @@ def _folders(root: FilePath | None) -> dict[str, FilePath]:
     }
 
 
-def _entries(root: FilePath | None) -> Iterator[ReportEntry]:
+def entries(root: FilePath | None) -> Iterator[ReportEntry]:
     """What is said of each report; one of another version is left out."""
     from synthgen.validation.write import read_report
 

@@ -202,7 +202,7 @@ def _shown(value: Value) -> str:
 
 
 def _difference(each: Comparison) -> str:
-    return f"{each.difference:.3f} (interval {_signed(each.low)} to {_signed(each.high)})"
+    return f"{_signed(each.difference)} (interval {_signed(each.low)} to {_signed(each.high)})"
 
 
 def _list(each: Sequence[Comparison]) -> str:

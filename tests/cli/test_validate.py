@@ -6,7 +6,7 @@ import pytest
 
 from synthgen.validation.report import Row, ValidationReport, Value
 from tests.cli.helpers import Run
-from tests.server.api.test_reports import a_report
+from tests.server.reports import a_report
 
 WRONG = {
     "no recipe": (("--source", "good", "--out", "new"), "validate expects a recipe, by name or file"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.server.page.browsing import Shown, chromium
+from tests.server.reports import write_reports
 from tests.server.running import Running, running, small_settings
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with the small recipes of ``running.RECIPES`` and two workers."""
-    with running(small_settings(tmp_path_factory.mktemp("server"))) as started:
+    """A server with the small recipes of ``running.RECIPES``, a report, and two workers."""
+    reports = write_reports(tmp_path_factory.mktemp("reports"))
+    with running(small_settings(tmp_path_factory.mktemp("server"), reports=reports)) as started:
         yield started
 
 
