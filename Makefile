@@ -26,6 +26,8 @@ demo: $(INSTALLED)  ## 300 samples with every synthesizer, verified, with contac
 	@echo "shards         $(DEMO)/shards, $(DEMO)/sdas-shards"
 	@echo "contact sheet  $(DEMO)/contact-sheet.png"
 	@echo "preview        $(DEMO)/preview.png, $(DEMO)/sdas-preview.png"
+	@echo "which recipe is worth training on, in half a minute:"
+	@echo "  $(BIN)/synthgen validate cutpaste smoothblend --source builtin --category brick --tile 64 --budget quick --out $(DEMO)/report"
 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/python -m pytest

@@ -28,7 +28,7 @@ def recommendation(
             f"follows is by {_called(deciding)}."
         )
     lead = _lead(product, rows, by_learner, deciding)
-    found = [lead[0], *found, *lead[1:]]
+    found = [lead[0], *found, *lead[1:], *_among_the_best(rows, by_learner, deciding, outcomes)]
     found += _gain(rows, gains, deciding)
     found += _other_learner(rows, pairs, deciding)
     return found
@@ -87,7 +87,8 @@ def _lead(product: str, rows: Sequence[Row], pairs: Sequence[Comparison], outcom
     if alike:
         names = _either([best.name, *(each.second for each in alike)])
         they = "they cannot be told apart" if len(alike) == 1 else "they cannot be told apart from the first"
-        found.append(f"For {product} train on {names}: {they} ({_list(alike)}); {reached}.")
+        how_near = _list(alike) if len(alike) == 1 else f"differences of at most {_largest(alike):.3f}"
+        found.append(f"For {product} train on {names}: {they} ({how_near}); {reached}.")
     elif not open_ones:
         found.append(
             f"For {product} train on {best.name}: it is better than every other recipe ({reached}; next "
@@ -113,6 +114,34 @@ def _lead(product: str, rows: Sequence[Row], pairs: Sequence[Comparison], outcom
             f"Worse than {best.name}: {'; '.join(f'{each.second} by {_difference(each)}' for each in worse)}."
         )
     return found
+
+
+def _among_the_best(
+    rows: Sequence[Row], pairs: Sequence[Comparison], deciding: Measure, outcomes: Sequence[Measure]
+) -> list[str]:
+    """What the next outcome says of the recipes that the deciding one does not tell from the best."""
+    later = outcomes[list(outcomes).index(deciding) + 1 :]
+    learned = [row for row in rows if row.learner == LEARNER and _is_recipe(row, pairs)]
+    best = max(learned, key=lambda row: _value(row, deciding).value)
+    level = [
+        row
+        for row in learned
+        if row is best or _oriented(pairs, best.name, row.name, deciding).claim != "better"
+    ]
+    if not later or len(level) < 2:
+        return []
+    ranked = sorted(level, key=lambda row: -_value(row, later[0]).value)
+    worse = [
+        each
+        for row in ranked[1:]
+        if (each := _oriented(pairs, ranked[0].name, row.name, later[0])).claim == "better"
+    ]
+    if not worse:
+        return [f"By {_called(later[0])} none of them is shown to be better than another, either."]
+    return [
+        f"By {_called(later[0])} {ranked[0].name} is the best of them "
+        f"({_shown(_value(ranked[0], later[0]))}) and better than {'; '.join(f'{each.second}, by {_difference(each)}' for each in worse)}."
+    ]
 
 
 def _gain(rows: Sequence[Row], gains: Sequence[Comparison], outcome: Measure) -> list[str]:
@@ -210,6 +239,10 @@ def _list(each: Sequence[Comparison]) -> str:
         one = each[0]
         return f"difference {one.difference:.3f}, interval {_signed(one.low)} to {_signed(one.high)}"
     return "; ".join(f"{one.second}: {_difference(one)}" for one in each)
+
+
+def _largest(each: Sequence[Comparison]) -> float:
+    return max(max(abs(one.low), abs(one.high)) for one in each)
 
 
 def _signed(value: float) -> str:

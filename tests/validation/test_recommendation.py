@@ -83,6 +83,21 @@ def test_an_outcome_that_shows_nothing_gives_way_to_one_that_does() -> None:
     assert found[1].startswith("By image AUROC no recipe is shown to be better than another on bottle")
 
 
+def test_those_that_the_first_outcome_does_not_tell_apart_are_told_by_the_next() -> None:
+    rows = [row("nsa", 1.0, 0.85), row("mixed", 1.0, 0.7), row("scar", 0.6, 0.1)]
+    pairs = [
+        pair("nsa", "mixed", 0.0, "indistinguishable"),
+        pair("nsa", "scar", 0.4, "better"),
+        pair("mixed", "scar", 0.4, "better"),
+        pair("nsa", "mixed", 0.15, "better", "pixel_ap"),
+        pair("nsa", "scar", 0.75, "better", "pixel_ap"),
+        pair("mixed", "scar", 0.6, "better", "pixel_ap"),
+    ]
+    found = recommendation("bottle", rows, pairs, [])
+    assert found[-1].startswith("By pixel AP nsa is the best of them (0.850")
+    assert found[-1].endswith("and better than mixed, by 0.150 (interval 0.144 to 0.156).")
+
+
 def test_a_reference_that_no_recipe_beats_is_named() -> None:
     found = recommendation("bottle", ROWS, PAIRS, gain("not shown"))
     assert found[-1].startswith(
