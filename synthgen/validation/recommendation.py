@@ -138,9 +138,10 @@ def _among_the_best(
     ]
     if not worse:
         return [f"By {_called(later[0])} none of them is shown to be better than another, either."]
+    beaten = "; ".join(f"{each.second}, by {_difference(each)}" for each in worse)
     return [
         f"By {_called(later[0])} {ranked[0].name} is the best of them "
-        f"({_shown(_value(ranked[0], later[0]))}) and better than {'; '.join(f'{each.second}, by {_difference(each)}' for each in worse)}."
+        f"({_shown(_value(ranked[0], later[0]))}) and better than {beaten}."
     ]
 
 
