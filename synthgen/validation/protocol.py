@@ -57,7 +57,7 @@ class Budget:
 
 
 BUDGETS: dict[BudgetName, Budget] = {
-    "quick": Budget(samples=128, steps=100, judged=64, seeds=1),
+    "quick": Budget(samples=128, steps=80, judged=48, seeds=1),
     "standard": Budget(samples=512, steps=300, judged=192, seeds=3),
     "full": Budget(samples=512, steps=300, judged=192, seeds=5, second_learner=True),
 }
