@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
@@ -15,13 +15,11 @@ from server.api.openapi import bytes_of, problems
 from server.http.problems import Problem
 from server.settings import Settings
 from synthgen.errors import InputError
-
-if TYPE_CHECKING:
-    from synthgen.validation.report import ValidationReport
+from synthgen.validation.report import ValidationReport
+from synthgen.validation.write import PAGE, REPORT, read_report
 
 router = APIRouter(prefix="/v1", tags=["reports"])
 
-PAGE, DATA = "report.html", "report.json"
 HEADERS = {
     # A report carries its style and pictures in itself, and runs nothing.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -85,20 +83,18 @@ def _folders(root: FilePath | None) -> dict[str, FilePath]:
     return {
         folder.name: folder
         for folder in sorted(root.iterdir())
-        if (folder / PAGE).is_file() and (folder / DATA).is_file()
+        if (folder / PAGE).is_file() and (folder / REPORT).is_file()
     }
 
 
 def entries(root: FilePath | None) -> Iterator[ReportEntry]:
     """What is said of each report; one of another version is left out."""
-    from synthgen.validation.write import read_report
-
     for name, folder in _folders(root).items():
         with suppress(InputError):
             yield _entry(name, read_report(folder))
 
 
-def _entry(name: str, report: "ValidationReport") -> ReportEntry:
+def _entry(name: str, report: ValidationReport) -> ReportEntry:
     return ReportEntry(
         name=name,
         product=report.product,

@@ -32,6 +32,23 @@ def folder_name(text: str) -> str:
     return text
 
 
+def share_such_as(example: str) -> Callable[[str], float]:
+    """Reads a number above 0 and below 1; the example is for who gives another."""
+
+    def share(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < 1:
+            raise argparse.ArgumentTypeError(
+                f"expected a share above 0 and below 1, such as {example}, found {text!r}"
+            )
+        return number
+
+    return share
+
+
 def positive(text: str) -> int:
     """A whole number of 1 or more."""
     try:

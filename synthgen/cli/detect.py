@@ -2,7 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from synthgen.cli.arguments import (
@@ -16,6 +16,7 @@ from synthgen.cli.arguments import (
     group,
     path,
     seed,
+    share_such_as,
 )
 from synthgen.cli.sources import opened_unless_shards
 
@@ -70,7 +71,7 @@ def add(commands: Commands) -> None:
     )
     calibrated.add_argument(
         "--false-alarms",
-        type=share,
+        type=share_such_as("0.01"),
         default=0.01,
         help="share of the good products that may be called NG (default: %(default)s)",
     )
@@ -84,17 +85,6 @@ def add(commands: Commands) -> None:
     scored.add_argument("--out", type=path, help="write the CSV to this file instead")
     scored.add_argument("--maps", type=path, help="also write each image's anomaly map here, as PATH.npy")
     add_device(scored)
-
-
-def share(text: str) -> float:
-    """A number above 0 and below 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1:
-        raise ArgumentTypeError(f"expected a share above 0 and below 1, such as 0.01, found {text!r}")
-    return number
 
 
 def add_detector_options(added: ArgumentParser) -> None:

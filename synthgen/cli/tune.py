@@ -1,10 +1,8 @@
 """The command tune."""
 
-import argparse
 from argparse import Namespace
-from math import isfinite
 
-from synthgen.cli.arguments import Commands, add_device, path
+from synthgen.cli.arguments import Commands, add_device, path, share_such_as
 from synthgen.cli.recipes import chosen_recipe, recipe_command
 from synthgen.runtime.extras import require_extra
 
@@ -16,7 +14,7 @@ def add(commands: Commands) -> None:
     )
     added.add_argument(
         "--detectability",
-        type=share,
+        type=share_such_as("0.8"),
         required=True,
         metavar="SHARE",
         help="the share of the defects that is to be found, such as 0.8",
@@ -42,17 +40,6 @@ def add(commands: Commands) -> None:
         help="a setting of the detector, such as image_size=320",
     )
     add_device(added)
-
-
-def share(text: str) -> float:
-    """A share above 0 and below 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not (isfinite(number) and 0 < number < 1):
-        raise argparse.ArgumentTypeError(f"expected a share above 0 and below 1, such as 0.8, found {text!r}")
-    return number
 
 
 def tune(options: Namespace) -> int:

@@ -153,5 +153,4 @@ def _group(
 def _map_tile(scored: Map, low: float, high: float) -> npt.NDArray[np.uint8]:
     shape = tiles.tile_shape(scored.shape[0], scored.shape[1], STYLE.tile)
     resized = cv2.resize(scored, shape[::-1], interpolation=cv2.INTER_AREA)
-    share = (resized - low) / max(high - low, np.finfo(np.float32).tiny)
-    return tiles.heat_colours(np.asarray(tiles.HEAT_TOP * share, np.float32))
+    return tiles.map_colours(resized, low, high)

@@ -53,6 +53,12 @@ def heat_colours(change: npt.NDArray[np.float32]) -> Pixels:
     return np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)[..., ::-1], np.uint8)
 
 
+def map_colours(scored: npt.NDArray[np.float32], low: float, high: float) -> Pixels:
+    """An anomaly map (h, w) as colours, from black (``low``) to yellow (``high``), (h, w, 3) uint8."""
+    share = (scored - low) / max(high - low, float(np.finfo(np.float32).tiny))
+    return heat_colours(np.asarray(HEAT_TOP * share, np.float32))
+
+
 def outlined(tile: Pixels, mask: npt.NDArray[np.bool_]) -> Pixels:
     """The tile with a bright line in a dark casing around the mask, drawn outside of it.
 

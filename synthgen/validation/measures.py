@@ -15,7 +15,7 @@ from synthgen.validation.cell import Cell
 from synthgen.validation.entrants import Entrant
 from synthgen.validation.job import Job, real_times, set_name
 from synthgen.validation.product import Product
-from synthgen.validation.protocol import CONTROL, FALSE_ALARMS, LEARNER, LEAST_CLUSTERS
+from synthgen.validation.protocol import FALSE_ALARMS, LEARNER, LEAST_CLUSTERS
 from synthgen.validation.real import RealImages
 from synthgen.validation.report import OUTCOMES, Fault, Outcome
 from synthgen.validation.resampling import (
@@ -172,11 +172,6 @@ class _Judged:
 def threshold_of(cell: Cell) -> float:
     """The score above which an image is called anomalous."""
     return conformal_threshold(cell.held_out, FALSE_ALARMS).value
-
-
-def is_control(entrant: Entrant) -> bool:
-    """Whether nothing was pasted."""
-    return entrant.name == CONTROL
 
 
 def _with_samples_of_all(drawn: Times, origins: Sequence[Sequence[int]]) -> Times:

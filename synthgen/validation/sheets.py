@@ -117,5 +117,4 @@ def _heat(
 ) -> npt.NDArray[np.uint8]:
     shape = tiles.tile_shape(size[0], size[1], STYLE.tile)
     resized = cv2.resize(np.asarray(scored, np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
-    share = (resized - low) / max(high - low, np.finfo(np.float32).tiny)
-    return tiles.heat_colours(np.asarray(tiles.HEAT_TOP * share, np.float32))
+    return tiles.map_colours(resized, low, high)

@@ -40,11 +40,10 @@ def _detectability(measurements: Measurements, entrant: Entrant, recipe: str) ->
         axis=0,
     )
     recall = float(found.mean())
-    values = {"strength": samples.strengths, "area": samples.areas, "contrast": samples.contrasts}
     by: dict[Literal["strength", "area", "contrast"], list[Bin]] = {
-        "strength": _bins(values["strength"][shown], found),
-        "area": _bins(values["area"][shown], found),
-        "contrast": _bins(values["contrast"][shown], found),
+        "strength": _bins(samples.strengths[shown], found),
+        "area": _bins(samples.areas[shown], found),
+        "contrast": _bins(samples.contrasts[shown], found),
     }
     return Detectability(
         recipe=recipe,

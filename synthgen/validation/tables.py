@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from synthgen.validation.entrants import Entrant
-from synthgen.validation.measures import Measurements, is_control
+from synthgen.validation.measures import Measurements
 from synthgen.validation.protocol import LEARNER
 from synthgen.validation.report import Comparison, Outcome, Row, Transfer, Value
 from synthgen.validation.statistics import Measured, comparisons, estimate
@@ -30,7 +30,7 @@ def _row(measurements: Measurements, entrant: Entrant) -> Row:
         real={outcome: estimate(found) for outcome, found in measurements.on_real(entrant).items()},
         defect_types=_defect_types(measurements, entrant),
         defect_sizes=_defect_sizes(measurements, entrant),
-        transfer=None if is_control(entrant) else estimate(measurements.transfer(entrant)),
+        transfer=None if entrant.role == "control" else estimate(measurements.transfer(entrant)),
         seconds=float(np.mean([cell.seconds for cell in measurements.of(entrant)])),
     )
 
@@ -72,7 +72,7 @@ def measured_by(measurements: Measurements, outcome: Outcome | None) -> dict[Ent
         measured = (
             measurements.transfer(entrant) if outcome is None else measurements.on_real(entrant).get(outcome)
         )
-        if measured is not None and not is_control(entrant):
+        if measured is not None and entrant.role != "control":
             found[entrant] = measured
     return found
 

@@ -9,7 +9,7 @@ from synthgen.storage.output import OutputDirectory, explained
 from synthgen.validation.page import html, markdown
 from synthgen.validation.report import ValidationReport
 
-REPORT = "report.json"
+PAGE, REPORT = "report.html", "report.json"
 
 
 def write_report(report: ValidationReport, pictures: Mapping[str, bytes], out: Path) -> None:
@@ -20,7 +20,7 @@ def write_report(report: ValidationReport, pictures: Mapping[str, bytes], out: P
     with explained(str(out)):
         for name, data in pictures.items():
             folder.write(name, data)
-        directory.write("report.html", html(report, pictures))
+        directory.write(PAGE, html(report, pictures))
         directory.write("report.md", markdown(report).encode())
         directory.write(REPORT, (report.model_dump_json(indent=1) + "\n").encode())
 
