@@ -1,7 +1,7 @@
 """The protocol of a validation: what is fixed, so that the recipe is the only difference."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from synthgen.recipe.recipe import Recipe
 
@@ -9,7 +9,6 @@ PROTOCOL_VERSION = 1
 """Changes with everything that would change a cell's numbers."""
 
 BudgetName = Literal["quick", "standard", "full"]
-BUDGET_NAMES: tuple[BudgetName, ...] = get_args(BudgetName)
 
 IMAGE_SIZE = 256
 HELD_OUT = 0.25

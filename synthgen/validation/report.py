@@ -112,7 +112,7 @@ class SetFacts(FrozenModel):
     recipe: str
     samples: int
     rejected: int
-    """Attempts of which no defect came that could be seen."""
+    """Samples in which no defect could be made that can be seen."""
     near_duplicates: float
     """Share of the samples with another that looks the same in the masks' features, 0 to 1."""
     diversity: float
@@ -137,7 +137,7 @@ class Prediction(FrozenModel):
     """How well something that needs no real defects predicts which recipe is best on the real ones."""
 
     by: str
-    """``transfer``, ``detectability``."""
+    """What chooses, and the outcome on real images that it is compared with."""
     kendall: Value | None
     """None for fewer than 6 recipes."""
     chosen: str
@@ -145,7 +145,7 @@ class Prediction(FrozenModel):
     best: str
     """The recipe that is best on the real test images."""
     regret: float
-    """How much worse the chosen one is there, in image AUROC."""
+    """How much worse the chosen one is there, in the outcome that ``by`` names."""
 
 
 class Picture(FrozenModel):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class Setting:
             "real": None
             if real is None
             else [_hash(real.images.tobytes()), _hash(real.masks.tobytes()), real.parts, real.defect_types],
-            "budget": self.budget,
+            "budget": asdict(BUDGETS[self.budget]),
             "seeds": self.seeds,
             "network": [self.network.backbone, _weights_hash(self.network.weights), self.network.device],
             "parts": self.parts,

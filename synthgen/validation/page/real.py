@@ -57,7 +57,7 @@ def predictions(report: ValidationReport) -> Section | None:
         ),
         (
             "loses",
-            "how much image AUROC on the real defects the choice costs, compared with the best recipe.",
+            "how much of the outcome on the real defects the choice costs, compared with the best.",
         ),
     ]
     table = Table(

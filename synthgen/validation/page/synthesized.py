@@ -135,7 +135,7 @@ def sets(report: ValidationReport) -> Section | None:
         Column("distance from normal"),
     ]
     terms = [
-        ("rejected", "attempts whose defect could not be seen, and was not used."),
+        ("rejected", "samples in which no defect could be made that can be seen."),
         ("near duplicates", "share of the samples with another that looks the same."),
         (
             "diversity",
