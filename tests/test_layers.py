@@ -31,6 +31,7 @@ HOUSES = {
         "sample.py",
         "defect.py",
         "scene.py",
+        "normality",
         "detectors",
         "storage",
         "config",

@@ -9,11 +9,12 @@ from pydantic import TypeAdapter
 
 from synthgen.runtime.progress import Progress
 from synthgen.runtime.versions import versions
+from synthgen.validation.abnormality import abnormality_notes, normal_memory, real_abnormal
 from synthgen.validation.job import set_name
 from synthgen.validation.measures import Measurements
 from synthgen.validation.predictions import predictions
 from synthgen.validation.protocol import BUDGETS, CONTROL, LEARNER, BudgetName, sentences
-from synthgen.validation.recommendation import not_tested, recommendation
+from synthgen.validation.recommendation import not_abnormal, not_tested, recommendation
 from synthgen.validation.report import Fault, ValidationReport
 from synthgen.validation.sheets import sheets
 from synthgen.validation.statistics import estimate
@@ -35,10 +36,15 @@ def assemble(
     progress(2, 4)
     pictures = sheets(measurements, table)
     progress(3, 4)
+    memory = normal_memory(measurements.job)
+    facts, of_real = set_facts(measurements, memory), real_abnormal(measurements, memory)
     counts = (0, 0) if real is None else (int((~real.anomalous).sum()), int(real.anomalous.sum()))
     report = ValidationReport(
         product=product.name,
-        recommendation=recommendation(product.name, table, compared, gained),
+        recommendation=[
+            *recommendation(product.name, table, compared, gained),
+            *not_abnormal(facts, of_real),
+        ],
         not_tested=not_tested(table, compared, counts, measurements.seeds),
         budget=budget,
         seeds=measurements.seeds,
@@ -53,10 +59,11 @@ def assemble(
         pairs=compared,
         transfer=transfer(measurements),
         detectability=detectability(measurements),
-        sets=set_facts(measurements),
+        sets=facts,
+        real_abnormal=of_real,
         predictions=predictions(measurements),
         faults=[*measurements.real_faults, *_faults(measurements)],
-        notes=[*product.notes, *_notes(measurements)],
+        notes=[*product.notes, *_notes(measurements), *abnormality_notes(measurements, memory)],
         protocol=sentences(
             BUDGETS[budget], measurements.seeds, product.side, measurements.false_alarms, parts is not None
         ),

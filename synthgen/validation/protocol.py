@@ -23,6 +23,10 @@ cannot be known."""
 MOST_NORMALS = 1024
 FALSE_ALARMS = 0.01
 """The rate that recall is wanted at; fewer than 99 held-out images support only a higher one."""
+NORMAL_CELLS = 0.95
+"""Share of a good product's cells that are within normal variation, whatever is beyond it."""
+ABNORMAL_SHARE = 0.5
+"""A defect of which less lies beyond normal variation looks like a good product."""
 RECIPE_SEED = 0
 """Of every recipe, so that the same index takes the same normal image in all of them."""
 JUDGED_SEED = 2**40
@@ -92,6 +96,9 @@ def sentences(budget: Budget, seeds: int, side: int, false_alarms: float, parts:
         f"The control ({CONTROL}) is the whole pipeline with a defect's pixels left as they were.",
         "Recall is the share of anomalous images above a threshold that the held-out normal images give "
         f"(split conformal): {false_alarms:.1%} false alarms on average.",
+        f"A defect looks like a good product where less than {ABNORMAL_SHARE:.0%} of its mask lies in cells "
+        f"(8 pixels) that are farther from the cells of good products than {NORMAL_CELLS:.0%} of those of "
+        "held-out good products are.",
         "Intervals are of 95 %: 2,000 bootstrap resamples of the test images (by "
         f"{unit} where several are of one, good and bad apart), the same for all detectors, and on top the "
         "spread of the seeds by Student's t.",

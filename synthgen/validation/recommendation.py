@@ -5,11 +5,13 @@ from math import ceil
 from typing import Literal
 
 from synthgen.validation.protocol import LEARNER, SECOND_LEARNER
-from synthgen.validation.report import OUTCOMES, Comparison, Outcome, Row, Value
+from synthgen.validation.report import OUTCOMES, Abnormal, Comparison, Outcome, Row, SetFacts, Value
 
 Measure = Outcome | Literal["transfer"]
 WANTED = 0.02
 """A difference that matters to most who ask."""
+MANY = 0.1
+"""Share of a recipe's defects that look like good products from which the summary names it."""
 TO_COLLECT = 40
 """Real defects that a first comparison takes: they show differences of about .1."""
 
@@ -32,6 +34,30 @@ def recommendation(
     found += _gain(rows, gains, deciding)
     found += _other_learner(rows, pairs, deciding)
     return found
+
+
+def not_abnormal(sets: Sequence[SetFacts], real: Abnormal | None) -> list[str]:
+    """Which recipes' defects often look like good products, and how many of the real ones do.
+
+    One sentence; none where no recipe's do.
+    """
+    found = [
+        f"{each.recipe} {each.abnormal.look_normal:.0%}{_by_kind(each.abnormal)}"
+        for each in sorted(sets, key=lambda each: -each.abnormal.look_normal)
+        if each.abnormal.look_normal >= MANY
+    ]
+    if not found:
+        return []
+    return [
+        "Changed is not always abnormal: some defects look like good products to the network, and their "
+        f"labels are doubtful: {'; '.join(found)}"
+        + (f" (of the real defects: {real.look_normal:.0%})." if real else ".")
+    ]
+
+
+def _by_kind(abnormal: Abnormal) -> str:
+    worst = max(abnormal.by_kind, key=lambda name: abnormal.by_kind[name], default=None)
+    return f" (most of all its {worst}: {abnormal.by_kind[worst]:.0%})" if worst else ""
 
 
 def not_tested(

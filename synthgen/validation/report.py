@@ -6,7 +6,7 @@ from pydantic import Field
 
 from synthgen.config.model import FrozenModel
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 Outcome = Literal["image_auroc", "pixel_ap", "aupro", "aupimo", "recall"]
 """What is measured on the real test images; ``recall`` is at the false-alarm rate that the held-out normal
@@ -106,6 +106,17 @@ class Detectability(FrozenModel):
     saturation: Literal["", "everything is found", "nothing is found"] = ""
 
 
+class Abnormal(FrozenModel):
+    """How much of some defects lies beyond what good products look like."""
+
+    share: float
+    """Mean share of the masks beyond normal variation, 0 to 1."""
+    look_normal: float
+    """Share of the defects that look like good products."""
+    by_kind: dict[str, float] = Field({})
+    """The same by synthesizer, or by real defect type; empty where there is only one."""
+
+
 class SetFacts(FrozenModel):
     """What a recipe's samples are like."""
 
@@ -120,6 +131,7 @@ class SetFacts(FrozenModel):
     distance_from_normal: float
     """Mean distance of the defects' features from the nearest normal ones, relative to that of held-out
     normal images: about 1 looks normal."""
+    abnormal: Abnormal
 
 
 class Fault(FrozenModel):
@@ -187,6 +199,8 @@ class ValidationReport(FrozenModel):
     transfer: Transfer | None = None
     detectability: list[Detectability] = Field([])
     sets: list[SetFacts] = Field([])
+    real_abnormal: Abnormal | None = None
+    """The real defects; None without their masks."""
     predictions: list[Prediction] = Field([])
     faults: list[Fault] = Field([])
     notes: list[str] = Field([])

@@ -90,7 +90,7 @@ class Run:
         """Fill what is missing: first the sets that are judged, then the cells."""
         job = self._job
         sets: list[Task] = [SetTask(job, name) for name in job.recipes]
-        images = [HELD_OUT, REAL] if self._setting.found.real is not None else [HELD_OUT]
+        images = [LEARNING, HELD_OUT, *([REAL] if self._setting.found.real is not None else [])]
         sets = [*(FeaturesTask(job, name) for name in images), *sets]
         self._perform("making samples to judge by", "sets", sets)
         cells: list[Task] = [

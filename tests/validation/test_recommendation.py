@@ -1,7 +1,7 @@
 """The answer in words: true to the claims, and never surer than they are."""
 
-from synthgen.validation.recommendation import not_tested, recommendation
-from synthgen.validation.report import Claim, Comparison, Outcome, Role, Row, Value
+from synthgen.validation.recommendation import not_abnormal, not_tested, recommendation
+from synthgen.validation.report import Abnormal, Claim, Comparison, Outcome, Role, Row, SetFacts, Value
 
 
 def value(number: float) -> Value:
@@ -43,6 +43,27 @@ PAIRS = [
 
 def gain(claim: Claim) -> list[Comparison]:
     return [pair("nsa", "PaDiM", 0.15, claim), pair("perlin", "PaDiM", 0.151, claim)]
+
+
+def facts(recipe: str, look_normal: float, by_kind: dict[str, float] | None = None) -> SetFacts:
+    return SetFacts(
+        recipe=recipe,
+        samples=100,
+        rejected=0,
+        near_duplicates=0.0,
+        diversity=1.0,
+        distance_from_normal=2.0,
+        abnormal=Abnormal(share=0.5, look_normal=look_normal, by_kind=by_kind or {}),
+    )
+
+
+def test_defects_that_look_like_good_products_are_told_with_the_method_that_makes_most_of_them() -> None:
+    sets = [facts("scar", 0.02), facts("mixed", 0.31, {"scar": 0.1, "nsa": 0.8}), facts("nsa", 0.8)]
+    [sentence] = not_abnormal(sets, None)
+    assert sentence.endswith("doubtful: nsa 80%; mixed 31% (most of all its nsa: 80%).")
+    [sentence] = not_abnormal(sets, Abnormal(share=0.9, look_normal=0.07))
+    assert sentence.endswith("its nsa: 80%) (of the real defects: 7%).")
+    assert not_abnormal(sets[:1], None) == []
 
 
 def test_two_that_cannot_be_told_apart_are_both_named_first() -> None:

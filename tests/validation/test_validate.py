@@ -1,6 +1,7 @@
 """A whole validation: one report however it is made, numbers that others agree with, one line for errors."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,21 @@ def test_the_transfer_matrix_is_that_of_the_cells(made: Path) -> None:
             for each in (cell, other)
         ]
         assert transfer.image_auroc[row][column] == pytest.approx(np.mean(expected))
+
+
+def test_what_is_beyond_normal_is_told_of_recipes_and_of_the_control(made: Path) -> None:
+    report = report_of(made)
+    shares = {found.recipe: found.abnormal.share for found in report.sets}
+    assert shares["cutout"] > 0.8  # grey boxes on stripes
+    assert shares["cutout"] > shares["cutpaste"]
+    assert report.real_abnormal
+    assert report.real_abnormal.share > 0.8  # dark spots
+    [control, promise] = [note for note in report.notes if "good product" in note or "Beyond" in note]
+    measured, right = re.findall(r"[0-9.]+%", control)
+    assert float(measured[:-1]) < 60
+    assert right == "20.0%"
+    assert promise.startswith("4 held-out images cannot promise that 95%")
+    assert promise.endswith("but 80.0%; 95% takes 19.")
 
 
 def test_two_processes_come_to_the_same_report(made: Path, product: Path, tmp_path: Path) -> None:

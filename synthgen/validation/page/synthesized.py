@@ -5,7 +5,7 @@ from functools import partial
 
 from synthgen.validation.page import plots, words
 from synthgen.validation.page.content import Cell, Column, Group, Part, Plot, Plots, Section, Table, Terms
-from synthgen.validation.report import Bin, Detectability, SetFacts, ValidationReport
+from synthgen.validation.report import Abnormal, Bin, Detectability, SetFacts, ValidationReport
 
 
 def transfer(report: ValidationReport) -> Section | None:
@@ -133,6 +133,8 @@ def sets(report: ValidationReport) -> Section | None:
         Column("near duplicates"),
         Column("diversity"),
         Column("distance from normal"),
+        Column("beyond normal"),
+        Column("look normal"),
     ]
     terms = [
         ("rejected", "samples in which no defect could be made that can be seen."),
@@ -145,6 +147,14 @@ def sets(report: ValidationReport) -> Section | None:
             "distance from normal",
             "how far a defect is from what is normal; about 1 looks like a good product.",
         ),
+        (
+            "beyond normal",
+            "share of the masks' area that differs more from good products than they do from each other.",
+        ),
+        (
+            "look normal",
+            "share of the defects with less than half of the mask beyond normal: their labels are doubtful.",
+        ),
     ]
     table = Table(
         "What the samples of each recipe are like", columns, [Group("", list(map(_facts, report.sets)))]
@@ -152,6 +162,10 @@ def sets(report: ValidationReport) -> Section | None:
     return Section(
         "The samples themselves", "What can be said of a recipe without any detector.", [table, Terms(terms)]
     )
+
+
+def _by_kind(abnormal: Abnormal) -> str:
+    return ", ".join(f"{name} {words.share(share)}" for name, share in abnormal.by_kind.items())
 
 
 def _facts(found: SetFacts) -> list[Cell]:
@@ -162,4 +176,6 @@ def _facts(found: SetFacts) -> list[Cell]:
         Cell(words.share(found.near_duplicates)),
         Cell(words.number(found.diversity)),
         Cell(words.number(found.distance_from_normal)),
+        Cell(words.share(found.abnormal.share)),
+        Cell(words.share(found.abnormal.look_normal), _by_kind(found.abnormal)),
     ]

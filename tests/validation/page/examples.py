@@ -9,6 +9,7 @@ import numpy as np
 from synthgen.images import png
 from synthgen.validation import page
 from synthgen.validation.report import (
+    Abnormal,
     Bin,
     Claim,
     Comparison,
@@ -340,4 +341,9 @@ def _facts(recipe: str, position: int) -> SetFacts:
         near_duplicates=0.004 * position,
         diversity=1.21 - 0.07 * position,
         distance_from_normal=3.4 - 0.31 * position,
+        abnormal=Abnormal(
+            share=0.9 - 0.1 * position,
+            look_normal=0.07 * position,
+            by_kind={"nsa": 0.14 * position, "scar": 0.0} if recipe == "nsa" else {},
+        ),
     )
