@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
-from synthgen.diffusion.model_files import pin
+from synthgen.diffusion.model_files import PinnedModel, pin
 from synthgen.errors import InputError
 from synthgen.images.decode import decode
 from synthgen.images.depth import DepthRange
@@ -41,6 +41,24 @@ class Ground:
     rejected: list[RejectedFile]
     notes: list[str]
     foreground: dict[str, ForegroundRule]
+
+
+@dataclass(frozen=True, slots=True)
+class Textures:
+    """The pictures of a texture collection, and what became of its other files."""
+
+    pinned: list[PinnedFile]
+    rejected: list[RejectedFile]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """What the methods of a recipe take besides normal images, by the names that the recipe gives."""
+
+    textures: dict[str, Textures]
+    models: dict[str, PinnedModel]
+    banks: dict[str, PinnedBank]
 
 
 class Pins:
@@ -90,26 +108,36 @@ def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
     return Ground(preparation, found.depth, images, found.rejected, found.notes, foreground)
 
 
-def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
-    """The plan of a recipe whose normal images were looked at. Raises InputError as `freeze` does."""
+def ingredients(recipe: Recipe, pins: Pins) -> Ingredients:
+    """Look at what a recipe's methods take besides normal images. Raises InputError as `freeze` does."""
     each = recipe.synthesizers
     collections = _names(synthesizer.collections() for synthesizer in each)
-    looked_at = {name: pins.textures(name, recipe.on_bad_image) for name in collections}
+    return Ingredients(
+        textures={name: pins.textures(name, recipe.on_bad_image) for name in collections},
+        models={name: pins.model(name) for name in _names(synthesizer.models() for synthesizer in each)},
+        banks={name: pins.bank(name) for name in _names(synthesizer.banks() for synthesizer in each)},
+    )
+
+
+def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
+    """The plan of a recipe whose normal images were looked at. Raises InputError as `freeze` does."""
+    taken = ingredients(recipe, pins)
+    textures = taken.textures
     plan = Plan(
         recipe=recipe,
         preparation=ground.preparation,
         depth=ground.depth,
         images=ground.images,
-        rejected=[*ground.rejected, *(file for textures in looked_at.values() for file in textures.rejected)],
-        notes=[*ground.notes, *(note for textures in looked_at.values() for note in textures.notes)],
+        rejected=[*ground.rejected, *(file for each in textures.values() for file in each.rejected)],
+        notes=[*ground.notes, *(note for each in textures.values() for note in each.notes)],
         foreground=ground.foreground,
-        textures={name: textures.pinned for name, textures in looked_at.items()},
-        models={name: pins.model(name) for name in _names(synthesizer.models() for synthesizer in each)},
-        banks={name: pins.bank(name) for name in _names(synthesizer.banks() for synthesizer in each)},
+        textures={name: each.pinned for name, each in textures.items()},
+        models=taken.models,
+        banks=taken.banks,
         fingerprint="0" * 64,
     )
     _require_encodable(plan)
-    for synthesizer in each:
+    for synthesizer in recipe.synthesizers:
         synthesizer.check(plan)
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
 
@@ -164,19 +192,12 @@ def _prepared(recipe: Recipe, preparation: Preparation, images: Iterable[NormalI
         yield smaller_copy(pixels) if preparation.resize == "tile" else pixels
 
 
-@dataclass(frozen=True, slots=True)
-class _Textures:
-    pinned: list[PinnedFile]
-    rejected: list[RejectedFile]
-    notes: list[str]
-
-
-def _look_at_textures(collection: str, on_bad_image: OnBadImage) -> _Textures:
+def _look_at_textures(collection: str, on_bad_image: OnBadImage) -> Textures:
     with _about("textures"):
         looks, bad, notes = look_at_all(texture_source(collection), on_bad_image)
     if not looks:
         raise InputError(f"textures: none of the {len(bad)} pictures in {collection} can be used")
-    return _Textures(
+    return Textures(
         [PinnedFile(path=look.path, sha256=look.sha256) for look in looks],
         [RejectedFile(path=f"{collection}/{file.path}", reason=file.reason) for file in bad],
         [f"{collection}: {note}" for note in notes],

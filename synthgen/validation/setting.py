@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from synthgen.errors import InputError
+from synthgen.pipeline.freeze import Pins, ingredients
 from synthgen.recipe.files import load_recipe
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.progress import Stages
@@ -65,6 +67,7 @@ class Setting:
         whole = {
             "protocol": PROTOCOL_VERSION,
             "recipes": {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()},
+            "ingredients": _contents([*self.recipes.values(), *self.references.values()]),
             "product": product.name,
             "side": product.side,
             "images": [_hash(product.learning.images.tobytes()), _hash(product.held_out.images.tobytes())],
@@ -158,6 +161,20 @@ def look(
 def _called(category: str) -> str:
     """The product's name, where its folder does not only say that it is good."""
     return "this product" if folder_role(category) is Role.NORMAL else category
+
+
+def _contents(recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
+    """What lies in the recipes' textures, models and banks: files may change under the same name."""
+    pins = Pins()
+    found = [ingredients(recipe, pins) for recipe in recipes]
+    return [
+        {
+            "textures": {name: [file.sha256 for file in each.pinned] for name, each in one.textures.items()},
+            "models": {name: each.model_dump(mode="json") for name, each in one.models.items()},
+            "banks": {name: each.model_dump(mode="json") for name, each in one.banks.items()},
+        }
+        for one in found
+    ]
 
 
 def _weights_hash(weights: str) -> str:

@@ -11,8 +11,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from synthgen.errors import InputError
+from synthgen.runtime.progress import silent
 from synthgen.validation.cell import Cell
+from synthgen.validation.entrants import Network
 from synthgen.validation.report import ValidationReport
+from synthgen.validation.setting import Setting, look, named_recipes
 from synthgen.validation.validate import validate
 from tests.evaluation.sets import save
 
@@ -226,6 +229,36 @@ def test_what_cannot_be_used_is_refused_before_anything_is_fitted(
     with pytest.raises(InputError, match=message):
         run(product, tmp_path / "out", **options)
     assert not (tmp_path / "out" / "cells").exists()
+
+
+def test_textures_that_changed_under_their_name_make_another_run(product: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "grey.yaml"
+    recipe.write_text(
+        "name: grey\ncount: 1\nsource: {kind: builtin}\n"
+        f"synthesizers: [{{method: perlin-texture, textures: {tmp_path / 'textures'}}}]\n"
+    )
+    fingerprints = []
+    for grey in (90, 90, 200):
+        save(tmp_path / "textures" / "0.png", np.full((64, 64, 3), grey, np.uint8))
+        found = look(str(product / "stripes" / "train" / "good"), None, None, None, None, progress=silent)
+        named = named_recipes([recipe])
+        setting = Setting(named, found, "quick", 1, Network(None, "imagenet", "cpu"), None)
+        fingerprints.append(setting.fingerprint)
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+def test_twelve_normal_images_are_enough_for_a_report_that_says_what_they_promise(
+    product: Path, tmp_path: Path
+) -> None:
+    for path in sorted((product / "stripes" / "train" / "good").iterdir())[:12]:
+        target = tmp_path / "twelve" / path.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    report = validate(["cutpaste"], tmp_path / "twelve", tmp_path / "out", budget="quick", workers=1)
+    assert (report.normals, report.held_out) == (9, 3)
+    assert report.false_alarms == 0.25
+    assert any("25.0% false alarms on average" in sentence for sentence in report.protocol)
+    assert any("3 held-out images cannot promise" in note for note in report.notes)
 
 
 def test_another_runs_directory_is_refused(made: Path, product: Path) -> None:
