@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from synthgen.runtime.progress import Progress
 from synthgen.runtime.versions import versions
-from synthgen.validation.abnormality import abnormality_notes, normal_memory, real_abnormal
+from synthgen.validation.beyond_normal import BeyondNormal
 from synthgen.validation.job import set_name
 from synthgen.validation.measures import Measurements
 from synthgen.validation.predictions import predictions
@@ -36,8 +36,8 @@ def assemble(
     progress(2, 4)
     pictures = sheets(measurements, table)
     progress(3, 4)
-    memory = normal_memory(measurements.job)
-    facts, of_real = set_facts(measurements, memory), real_abnormal(measurements, memory)
+    beyond = BeyondNormal(measurements)
+    facts, of_real = set_facts(measurements, beyond), beyond.of_real()
     counts = (0, 0) if real is None else (int((~real.anomalous).sum()), int(real.anomalous.sum()))
     report = ValidationReport(
         product=product.name,
@@ -61,9 +61,9 @@ def assemble(
         detectability=detectability(measurements),
         sets=facts,
         real_abnormal=of_real,
-        predictions=predictions(measurements),
+        predictions=predictions(measurements, beyond),
         faults=[*measurements.real_faults, *_faults(measurements)],
-        notes=[*product.notes, *_notes(measurements), *abnormality_notes(measurements, memory)],
+        notes=[*product.notes, *_notes(measurements), *beyond.notes()],
         protocol=sentences(
             BUDGETS[budget], measurements.seeds, product.side, measurements.false_alarms, parts is not None
         ),

@@ -127,6 +127,11 @@ class Measurements:
         ]
         return _aurocs(scores, judged.anomalous, judged.times)
 
+    def sample_times(self, recipe: str) -> Times:
+        """How often each of a recipe's samples that show a defect is taken in each resample, (R, N)."""
+        judged = self._judged[recipe]
+        return judged.times[:, judged.anomalous]
+
     def transfer(self, entrant: Entrant) -> Measured:
         """The mean over the samples of all other recipes."""
         others = [each.name for each in self.learned if each.name != entrant.recipe]

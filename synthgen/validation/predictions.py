@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from synthgen.validation.beyond_normal import BeyondNormal
 from synthgen.validation.entrants import Entrant
 from synthgen.validation.measures import Measurements
 from synthgen.validation.report import OUTCOMES, Outcome, Prediction
@@ -11,7 +12,7 @@ from synthgen.validation.statistics import Measured, kendall
 from synthgen.validation.tables import outcomes_compared
 
 
-def predictions(measurements: Measurements) -> list[Prediction]:
+def predictions(measurements: Measurements, beyond: BeyondNormal) -> list[Prediction]:
     """For every outcome that recipes are compared by, what the synthetic samples alone would have chosen."""
     if measurements.real is None:
         return []
@@ -22,6 +23,7 @@ def predictions(measurements: Measurements) -> list[Prediction]:
         for by, measure in (
             ("transfer", measurements.transfer),
             ("detectability by PatchCore", _detectability(measurements)),
+            ("share beyond normal", beyond.measured),
         ):
             found.append(_prediction(measurements, by, of_recipes, measure, outcome))
         detectors = [*measurements.unlearned, *measurements.learned]

@@ -5,8 +5,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.normality.memory import NormalMemory
-from synthgen.validation.abnormality import abnormal
+from synthgen.validation.beyond_normal import BeyondNormal
 from synthgen.validation.entrants import Entrant
 from synthgen.validation.job import HELD_OUT, set_name
 from synthgen.validation.measures import Measurements, threshold_of
@@ -80,12 +79,12 @@ def _bins(values: Floats, found: Floats) -> list[Bin]:
     ]
 
 
-def set_facts(measurements: Measurements, memory: NormalMemory) -> list[SetFacts]:
+def set_facts(measurements: Measurements, beyond: BeyondNormal) -> list[SetFacts]:
     """What every recipe's samples are like."""
-    return [_set_facts(measurements, memory, entrant.name) for entrant in measurements.learned]
+    return [_set_facts(measurements, beyond, entrant.name) for entrant in measurements.learned]
 
 
-def _set_facts(measurements: Measurements, memory: NormalMemory, recipe: str) -> SetFacts:
+def _set_facts(measurements: Measurements, beyond: BeyondNormal, recipe: str) -> SetFacts:
     samples = measurements.sample_set(recipe)
     shown = np.flatnonzero(samples.anomalous)
     defects, places = _masked_features(measurements, recipe, samples.masks, shown)
@@ -104,7 +103,7 @@ def _set_facts(measurements: Measurements, memory: NormalMemory, recipe: str) ->
         near_duplicates=float((among.min(1) < NEAR * np.median(finite)).mean()) if len(finite) else 0.0,
         diversity=float(finite.mean()) / max(spread, 1e-12) if len(finite) else 0.0,
         distance_from_normal=float(nearest_normal.mean()) / max(float(nearest_among_normals.mean()), 1e-12),
-        abnormal=abnormal(measurements, memory, recipe),
+        abnormal=beyond.of_recipe(recipe),
     )
 
 

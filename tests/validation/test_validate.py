@@ -110,6 +110,8 @@ def test_what_is_beyond_normal_is_told_of_recipes_and_of_the_control(made: Path)
     shares = {found.recipe: found.abnormal.share for found in report.sets}
     assert shares["cutout"] > 0.8  # grey boxes on stripes
     assert shares["cutout"] > shares["cutpaste"]
+    predicted = [found for found in report.predictions if found.by.startswith("share beyond normal")]
+    assert [found.chosen for found in predicted] == [max(shares, key=lambda name: shares[name])] * 2
     assert report.real_abnormal
     assert report.real_abnormal.share > 0.8  # dark spots
     [control, promise] = [note for note in report.notes if "good product" in note or "Beyond" in note]
