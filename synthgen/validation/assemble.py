@@ -38,12 +38,13 @@ def assemble(
     progress(3, 4)
     beyond = BeyondNormal(measurements)
     facts, of_real = set_facts(measurements, beyond), beyond.of_real()
+    doubtful = not_abnormal(facts, of_real) if beyond.is_sharp else []
     counts = (0, 0) if real is None else (int((~real.anomalous).sum()), int(real.anomalous.sum()))
     report = ValidationReport(
         product=product.name,
         recommendation=[
             *recommendation(product.name, table, compared, gained),
-            *not_abnormal(facts, of_real),
+            *doubtful,
         ],
         not_tested=not_tested(table, compared, counts, measurements.seeds),
         budget=budget,

@@ -19,6 +19,10 @@ from synthgen.validation.report import Abnormal
 from synthgen.validation.statistics import Measured
 from synthgen.validation.workspace import BATCH
 
+ENOUGH = 2
+"""Of as many times the fewest held-out images that promise the quantile, the threshold lies near it; of fewer
+it lies far above, so that too much looks normal."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -33,6 +37,11 @@ class BeyondNormal:
                 self._cells(LEARNING), len(measurements.product.learning), self._cells(HELD_OUT), NORMAL_CELLS
             )
         self._shares = {name: self._shares_of_recipe(name) for name in measurements.job.recipes}
+
+    @property
+    def is_sharp(self) -> bool:
+        """Whether enough images are held out to say of a defect that it looks like a good product."""
+        return self._memory.threshold.images >= ENOUGH * least_images(NORMAL_CELLS)
 
     def of_recipe(self, recipe: str) -> Abnormal:
         """What a recipe's defects are like beside good products."""
@@ -66,11 +75,12 @@ class BeyondNormal:
             f"{self._shares[CONTROL].mean():.1%} are called abnormal, where at most "
             f"{1 - threshold.quantile:.1%} is right on average."
         ]
-        if threshold.quantile < NORMAL_CELLS:
+        if not self.is_sharp:
             found.append(
-                f"{threshold.images} held-out images cannot promise that {NORMAL_CELLS:.0%} of a good "
-                f"product's cells are called normal, but {threshold.quantile:.1%}; {NORMAL_CELLS:.0%} takes "
-                f"{least_images(NORMAL_CELLS)}."
+                f"With {threshold.images} held-out images more looks normal than is: so that at least "
+                f"{threshold.quantile:.1%} of a good product's cells are called normal, the threshold lies "
+                f"high. {ENOUGH * least_images(NORMAL_CELLS)} held-out images would tell which defects look "
+                "like good products."
             )
         return found
 

@@ -162,7 +162,7 @@ def recall(found: Sequence[Detectability], name: str) -> str:
 def _ends(axes: "Axes", edges: Sequence[float]) -> None:
     """A horizontal axis from the lowest edge to the highest, which alone are named."""
     low, high = min(edges), max(edges)
-    axes.set(xlim=(low, high), xticks=(low, high), xticklabels=(f"{low:.2g}", f"{high:.2g}"))
+    axes.set(xlim=(low, high), xticks=(low, high), xticklabels=(_edge(low), _edge(high)))
     first, last = axes.get_xticklabels()
     first.set_horizontalalignment("left")
     last.set_horizontalalignment("right")
@@ -244,3 +244,8 @@ def _shortened(name: str) -> str:
     """A name in one line, without its middle where it is too long."""
     plain = " ".join("".join(one if one.isprintable() else " " for one in name).split())
     return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 15]}…{plain[-14:]}"
+
+
+def _edge(value: float) -> str:
+    """Two digits, and no power of ten for a large number."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

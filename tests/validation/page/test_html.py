@@ -211,7 +211,10 @@ def test_defects_transfer_detectability_sets_and_predictions_are_whole(
         "1.00; 2.1–5, 48",
         "1.00; 5–13, 48",
     ]
-    assert whole.table("What the samples").row("nsa") == ["nsa", "512", "1,500", "0.8 %", "1.07", "2.78"]
+    assert whole.table("What the samples").row("nsa") == [
+        *("nsa", "512", "1,500", "0.8 %", "1.07", "2.78", "70 %"),
+        "14 %; nsa 28 %, scar 0 %",
+    ]
     choices = whole.table("Choosing").rows[1:]
     assert choices[0] == ["transfer", "0.43 (−0.07 to 0.79)", "perlin-texture", "perlin-texture", "0.000"]
     assert choices[1] == ["detectability", "–; fewer than 6 recipes", "nsa", "perlin-texture", "0.034"]
