@@ -35,7 +35,7 @@ def test_distances_and_shares_equal_the_slow_ones(memory: NormalMemory) -> None:
     images[1] += 30.0
     images[2, :, :3] += 30.0
     masks = torch.zeros(3, SIDE * STRIDE, SIDE * STRIDE, dtype=torch.bool)
-    masks[0, 5:20, 9:23] = True
+    masks[0, 3:, 5:] = True
     masks[1, 40:, 40:] = True
     masks[2, 20:29, 8:16] = True
     found = abnormalities(images, masks, memory)
