@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
         "--budget",
         choices=["quick", "standard", "full"],
         default="standard",
-        help="how much work: minutes, about an hour, or hours with a second learner (default: %(default)s)",
+        help="how much work: minutes, 40 minutes, or hours with a second learner (default: %(default)s)",
     )
     added.add_argument("--seeds", type=positive, help="how often each detector is fitted (default: 1, 3, 5)")
     added.add_argument("--tile", type=positive, metavar="SIDE", help="cut pictures into tiles of this side")

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
-from torch.nn import functional
 
-from synthgen.detectors.segmenter.cells import STRIDE
+from synthgen.detectors.segmenter.cells import cover_of
 from synthgen.normality.memory import NormalMemory
 
 LEAST_THRESHOLD = 1e-6
@@ -28,12 +27,9 @@ def abnormalities(cells: Tensor, masks: Tensor, memory: NormalMemory) -> Sequenc
     ``cells``: (B, C, side, side) float32; ``masks``: (B, H, W) bool, each with a pixel, H = W the images'
     side. A cell counts by the pixels of the mask that it covers.
     """
-    missing = cells.shape[-1] * STRIDE - masks.shape[-1]
-    whole = functional.pad(masks.float(), (0, missing, 0, missing))
-    cover = functional.avg_pool2d(whole[:, None], STRIDE)[:, 0]
     limit = max(memory.threshold.value, LEAST_THRESHOLD)
     found = []
-    for some, weights in zip(cells, cover, strict=True):
+    for some, weights in zip(cells, cover_of(masks), strict=True):
         inside = weights > 0
         relative = memory.point_distances(some[:, inside].mT) / limit
         share = weights[inside] / weights.sum()

@@ -35,7 +35,11 @@ def labels_of(masks: Tensor, least: float) -> Tensor:
 
     ``least``: the share of a cell's area, above 0; what lies beyond the image's border is normal.
     """
-    side = side_of(masks.shape[-1])
-    missing = side * STRIDE - masks.shape[-1]
+    return cover_of(masks) >= least
+
+
+def cover_of(masks: Tensor) -> Tensor:
+    """The share of each cell that a mask (B, H, W) bool covers, (B, side, side) float32."""
+    missing = side_of(masks.shape[-1]) * STRIDE - masks.shape[-1]
     whole = functional.pad(masks.float(), (0, missing, 0, missing))
-    return functional.avg_pool2d(whole[:, None], STRIDE)[:, 0] >= least
+    return functional.avg_pool2d(whole[:, None], STRIDE)[:, 0]
