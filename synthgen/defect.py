@@ -14,6 +14,9 @@ from synthgen.scene import Scene
 MIN_MASK_PIXELS = 8
 """A smaller mask is a speck that survived clipping, not a defect that anyone could be asked to find."""
 
+LOOKS_NORMAL = "looks like a good product"
+"""Why a defect is rejected that is within the variation of good products."""
+
 LAB_PIXELS = 1024
 """Pixels over which the colour difference is averaged: enough for a mean within a few percent."""
 
@@ -120,6 +123,17 @@ def composite(scene: Scene, defect: Defect) -> Composite:
         whole_pixels(pixels)[inside] = whole_pixels(after)
     drawn = cv2.countNonZero(defect.alpha)
     return Composite(scene, (left, top, left + width, top + height), pixels, alpha, before, after, drawn)
+
+
+def cut_down(result: Composite, kept: npt.NDArray[np.bool_]) -> Composite:
+    """The same defect, but only where it is kept: elsewhere is the normal image again, and no mask.
+
+    ``kept``: (h, w), of the box.
+    """
+    left, top, _, _ = result.box
+    # The pixels are blended already: all of their weight is theirs.
+    alpha = np.where(kept & (result.alpha > 0), np.uint8(255), np.uint8(0))
+    return composite(result.scene, Defect(left, top, result.pixels, alpha))
 
 
 def full_frame(scene: Scene, defect: Defect) -> Composite:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from synthgen.config.model import FrozenModel
@@ -11,6 +13,20 @@ from synthgen.images.preparation import Tile
 from synthgen.scene import Scene
 
 FORMAT_VERSION = 1
+
+
+class AbnormalityFacts(FrozenModel):
+    """How a defect compares with the variation of good products, in cells of 8 x 8 pixels."""
+
+    share: float
+    """Share of the mask in cells beyond normal variation, 0–1; 0 where there is no defect."""
+    excess: float
+    """Mean distance of its cells from the nearest normal one, as a multiple of the distance at which normal
+    variation ends, less 1; 0 where there is no defect."""
+    abnormal: bool
+    """Whether that is enough by the recipe; false where there is no defect."""
+    looked_normal: list[str]
+    """The methods of the attempts before, in order, whose defects looked like good products."""
 
 
 class Facts(FrozenModel):
@@ -76,6 +92,8 @@ class Facts(FrozenModel):
     """Mean over the mask and the channels of the absolute change, grey levels."""
     contrast_lab: float
     """Mean CIE 1976 colour difference (Lab, D65) of at most 1,024 pixels, evenly spaced in the mask."""
+    abnormality: Annotated[AbnormalityFacts | None, Field(exclude_if=lambda found: found is None)] = None
+    """How abnormal the defect is; only there with ``judge.abnormal``."""
     product_type: Literal["texture", "object"]
     """``texture``: everything is foreground; ``object``: a rule or a mask finds the product."""
     foreground_area: float
@@ -100,6 +118,8 @@ class Sample:
     mask: Pixels
     scene: Scene
     """The normal image it was made from, as prepared: ``scene.image`` (H, W, C) uint8."""
+    doubtful: npt.NDArray[np.bool_] | None = None
+    """(H, W): the mask's pixels in cells that look like good products; None without ``judge.abnormal``."""
 
     @property
     def normal(self) -> Pixels:

@@ -25,6 +25,14 @@ def one_thread_each() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing comes out of the cache of whoever runs the tests, or goes into it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNTHGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def workers_import_once() -> Iterator[None]:
     """The one server that forks the workers of all tests imports what any of them needs.
 

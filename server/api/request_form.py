@@ -38,7 +38,7 @@ RECIPE_FIELDS = (
     "intensity_range",
     "normal_share",
     "foreground",
-    "min_contrast",
+    "judge",
     "attempts",
     "synthesizers",
     "output",

@@ -23,7 +23,8 @@ from server.workers.pipelines import Plans, RefusedImagesError
 from server.workers.shared_memory import send_message
 from synthgen.engines.worker import worker_device
 from synthgen.errors import InputError, SynthgenError
-from synthgen.pipeline.pipeline import Draft, Pipeline, complete
+from synthgen.pipeline.drafts import Draft, complete
+from synthgen.pipeline.pipeline import Pipeline
 from synthgen.runtime.devices import torch_device
 from synthgen.runtime.processes import follow_parent, one_thread
 

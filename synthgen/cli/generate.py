@@ -26,6 +26,7 @@ def generate(options: Namespace) -> int:
     from synthgen.cli.progress import bars, run_bar
     from synthgen.engines.generate import generate as write_shards
     from synthgen.shards.numbering import shard_count
+    from synthgen.shards.statistics import look_normal_sentences, merge
 
     with run_bar(begin=report_beginning) as observer:
         run = write_shards(
@@ -38,6 +39,9 @@ def generate(options: Namespace) -> int:
             observer=observer,
         )
     samples = run.samples(sorted(run.marks))
+    statistics = merge(mark.statistics for mark in run.marks.values())
+    for sentence in look_normal_sentences(statistics):
+        print(sentence)
     print(f"{options.out}: {len(run.marks)} of {shard_count(run.plan)} shards, {samples} samples")
     return 0
 

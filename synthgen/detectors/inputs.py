@@ -31,6 +31,8 @@ class AnomalyBatch(NamedTuple):
     """(B, 3, H, W) float32: equal to the images outside the masks."""
     methods: tuple[str, ...]
     """The synthesizer of each."""
+    doubtful: Tensor | None = None
+    """(B, H, W) bool: the pixels of the masks that look like good products; None where nobody looked."""
 
 
 class AnomalySource(Protocol):
@@ -104,6 +106,10 @@ class CheckedAnomalies:
             raise InputError(
                 f"a batch of {count} samples has {len(batch.normals)} normal images and the methods of "
                 f"{len(batch.methods)}; {self._method} expects one of each for every sample"
+            )
+        if batch.doubtful is not None and batch.doubtful.shape != expected:
+            raise InputError(
+                f"doubtful pixels are {tuple(batch.doubtful.shape)}; {self._method} expects {expected}"
             )
         if unknown := set(batch.methods) - set(self.methods):
             raise InputError(

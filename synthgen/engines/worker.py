@@ -81,5 +81,5 @@ def make_shard(
 
 def worker_device(device: str, number: int, recipe: Recipe) -> str:
     """The device of one worker; GPUs are looked for only where a method has use for torch."""
-    uses_torch = any("torch" in each.imports for each in recipe.synthesizers)
+    uses_torch = bool(recipe.judge.abnormal) or any("torch" in each.imports for each in recipe.synthesizers)
     return torch_device(device, number) if uses_torch else "cpu"

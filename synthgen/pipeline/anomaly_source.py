@@ -20,6 +20,8 @@ from synthgen.sample import Sample
 from synthgen.sources.uploads import UploadSource
 from synthgen.streams import Stream
 
+HELD_OUT = 0.25
+"""Share of a detector's normal images that tell where normal variation ends; samples are made of all."""
 PNG_EFFORT = 1
 """The pictures are decoded once, so they are to be encoded quickly."""
 
@@ -71,7 +73,7 @@ def anomalies_on(
         )
     is_grey = all((pixels == pixels[..., :1]).all() for pixels in images)
     encoded = [_png(pixels[..., :1] if is_grey else pixels) for pixels in images]
-    source = UploadSource.of(encoded, category)
+    source = UploadSource.of(encoded, category, HELD_OUT if recipe.judge.abnormal else 0.0)
     height, width = images[0].shape[:2]
     own = recipe.model_copy(
         update={
@@ -102,6 +104,16 @@ def _batch(samples: Sequence[Sample]) -> AnomalyBatch:
         torch.from_numpy(np.stack([sample.mask > 0 for sample in samples])),
         _tensor([sample.normal for sample in samples]),
         tuple(sample.facts.method for sample in samples),
+        _doubtful(samples),
+    )
+
+
+def _doubtful(samples: Sequence[Sample]) -> Tensor | None:
+    if all(sample.doubtful is None for sample in samples):
+        return None
+    none = np.zeros(samples[0].mask.shape, np.bool_)
+    return torch.from_numpy(
+        np.stack([none if sample.doubtful is None else sample.doubtful for sample in samples])
     )
 
 

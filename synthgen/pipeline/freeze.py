@@ -15,6 +15,7 @@ from synthgen.images.pixels import Pixels
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
 from synthgen.images.turned import turned_apart
+from synthgen.pipeline.image_store import PlanLibrary
 from synthgen.plan.image_order import by_category
 from synthgen.plan.plan import Plan, fingerprint
 from synthgen.recipe.recipe import Recipe
@@ -22,6 +23,7 @@ from synthgen.regions.foreground import ForegroundRule, MaskFolder, resolve
 from synthgen.regions.foreground_decision import DECISION_IMAGES
 from synthgen.regions.large_pictures import smaller_copy
 from synthgen.regions.mask_folder import pair_masks, read_foreground
+from synthgen.runtime.extras import require_extra
 from synthgen.runtime.progress import Progress, Stages, silent
 from synthgen.sources.base import Source
 from synthgen.sources.records import NormalImage, PinnedFile, RejectedFile
@@ -76,7 +78,7 @@ def freeze(recipe: Recipe, progress: Stages = silent) -> Plan:
     Raises InputError where no image can be used,
     where the recipe says ``on_bad_image: fail`` and one cannot, or where sizes do not fit together.
     """
-    return freeze_on(find_ground(recipe, progress), recipe, Pins())
+    return freeze_on(find_ground(recipe, progress), recipe, Pins(), progress)
 
 
 def find_ground(recipe: Recipe, progress: Stages = silent) -> Ground:
@@ -119,7 +121,7 @@ def ingredients(recipe: Recipe, pins: Pins) -> Ingredients:
     )
 
 
-def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
+def freeze_on(ground: Ground, recipe: Recipe, pins: Pins, progress: Stages = silent) -> Plan:
     """The plan of a recipe whose normal images were looked at. Raises InputError as `freeze` does."""
     taken = ingredients(recipe, pins)
     textures = taken.textures
@@ -139,7 +141,18 @@ def freeze_on(ground: Ground, recipe: Recipe, pins: Pins) -> Plan:
     _require_encodable(plan)
     for synthesizer in recipe.synthesizers:
         synthesizer.check(plan)
+    if recipe.judge.abnormal:
+        plan = _with_normality(plan, progress)
     return plan.model_copy(update={"fingerprint": fingerprint(plan)})
+
+
+def _with_normality(plan: Plan, progress: Stages) -> Plan:
+    """Pin what good products look like. Raises InputError as `NormalMemories` does."""
+    require_extra("detectors", "judge.abnormal")
+    from synthgen.pipeline.normal_memory import NormalMemories, promise_notes
+
+    pinned = NormalMemories(plan, PlanLibrary(plan), progress).pinned()
+    return plan.model_copy(update={"normality": pinned, "notes": [*plan.notes, *promise_notes(pinned)]})
 
 
 def _require_encodable(plan: Plan) -> None:

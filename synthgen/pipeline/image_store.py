@@ -28,17 +28,27 @@ from synthgen.storage.root import Root
 
 if TYPE_CHECKING:
     from synthgen.diffusion.model import DiffusionModel
+    from synthgen.normality.network import CellNetwork
     from synthgen.shards.bank import Bank
 
 CACHE_BYTES = 192 * 1024 * 1024
 
 
 class Shelf:
-    """What plans share that work in one process: models, kept on their device, and textures as prepared."""
+    """What plans share that work in one process: networks, kept on their device, and prepared textures."""
 
     def __init__(self, texture_bytes: int = CACHE_BYTES // 3) -> None:
         self.models: dict[tuple[str, str], DiffusionModel] = {}
         self.textures: BoundedCache[Pixels] = BoundedCache(texture_bytes, lambda pixels: pixels.nbytes)
+        self._cell_networks: dict[str, CellNetwork] = {}
+
+    def cell_network(self, device: str) -> "CellNetwork":
+        """The network that normality is seen through, loaded once."""
+        from synthgen.normality.network import CellNetwork
+
+        if device not in self._cell_networks:
+            self._cell_networks[device] = CellNetwork(device)
+        return self._cell_networks[device]
 
 
 def prepare_texture(data: bytes, shape: tuple[int, int, int]) -> Pixels:

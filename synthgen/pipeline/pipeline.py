@@ -1,48 +1,28 @@
 """plan + indices → samples: choose, draw, make, composite, judge."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from synthgen.defect import Composite, Defect, Verdict, judge, unjudged
+from synthgen.images.grid import pixels_of
 from synthgen.images.preparation import Tile
+from synthgen.pipeline.drafts import Draft, complete
 from synthgen.pipeline.image_store import CACHE_BYTES, PlanLibrary, Shelf
 from synthgen.plan.image_order import ImageOrder, drawn_from
 from synthgen.plan.plan import Plan
 from synthgen.plan.record import Recorder
-from synthgen.recipe.recipe import Recipe
-from synthgen.sample import FORMAT_VERSION, Facts, Sample, sample_key
-from synthgen.scene import Scene
-from synthgen.sources.records import NormalImage
+from synthgen.sample import FORMAT_VERSION, AbnormalityFacts, Facts, Sample, sample_key
 from synthgen.streams import Stream
-from synthgen.synthesizers.base import Params, Synthesizer
+
+if TYPE_CHECKING:
+    from synthgen.pipeline.abnormality import AbnormalityJudge
 
 BATCH_SIZE = 32
 BATCH_PIXELS = 2**22
 """Most pixels of a batch's images together: large images are made a few at a time, to bound memory."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A sample in the making."""
-
-    recipe: Recipe
-    index: int
-    image: NormalImage
-    scene: Scene
-    synthesizer: Synthesizer[Any] | None
-    attempts: int = 0
-    params: Params | None = None
-    result: Composite | None = None
-    verdict: Verdict | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the last attempt passed the judge."""
-        return self.verdict is not None and not self.verdict.reason
 
 
 class Pipeline:
@@ -64,7 +44,13 @@ class Pipeline:
         self._device = device
         height, width = plan.preparation.size
         self._batch_size = max(1, min(batch_size, BATCH_PIXELS // (height * width)))
+        shelf = shelf or Shelf(cache_bytes // 3)
         self._library = PlanLibrary(plan, cache_bytes, shelf)
+        self._abnormality_judge: AbnormalityJudge | None = None
+        if plan.recipe.judge.abnormal:
+            from synthgen.pipeline import abnormality
+
+            self._abnormality_judge = abnormality.AbnormalityJudge(plan, self._library, shelf, device)
         self._recorder = Recorder(plan)
         self._weights = [synthesizer.weight for synthesizer in plan.recipe.synthesizers]
         self._order = ImageOrder(plan.recipe, drawn_from(plan))
@@ -90,13 +76,15 @@ class Pipeline:
         stays_normal = stream.boolean(recipe.normal_share)
         synthesizer = recipe.synthesizers[stream.weighted(self._weights)]
         scene = self._library.of_sample(index).scene(image.sha256)
-        return Draft(recipe, index, image, scene, None if stays_normal else synthesizer)
+        return Draft(
+            recipe, index, image, scene, None if stays_normal else synthesizer, self._abnormality_judge
+        )
 
     def finish(self, draft: Draft) -> Sample:
         """The sample of a completed draft of this plan."""
         facts = self._facts(draft)
         if draft.accepted and draft.result:
-            return Sample(facts, draft.result.image, draft.result.mask, draft.scene)
+            return Sample(facts, draft.result.image, draft.result.mask, draft.scene, _doubtful(draft))
         scene = draft.scene
         return Sample(facts, scene.image, np.zeros(scene.image.shape[:2], np.uint8), scene)
 
@@ -122,6 +110,7 @@ class Pipeline:
             "method": draft.synthesizer.method if draft.synthesizer else "none",
             "product_type": scene.product_type,
             "foreground_area": round(scene.foreground_pixels / pixels, 6),
+            "abnormality": _abnormality_facts(draft),
         }
         if not (draft.accepted and draft.synthesizer and draft.params and draft.verdict and draft.result):
             return Facts(
@@ -157,7 +146,9 @@ class Pipeline:
             contrast_mean=verdict.contrast_mean,
             contrast_lab=verdict.contrast_lab,
             foreground_overlap=verdict.foreground_overlap,
-            params=self._recorder.record(draft.image, draft.params, self._other_tiles(draft)),
+            params=self._recorder.record(
+                draft.image, draft.params, self._other_tiles(draft), draft.kept_cells
+            ),
         )
 
     def _other_tiles(self, draft: Draft) -> dict[str, Tile]:
@@ -168,53 +159,22 @@ class Pipeline:
         return {scene.sha256: scene.tile for scene in scenes if scene.tile}
 
 
-def complete(drafts: Sequence[Draft], device: str, nothing_pasted: bool = False) -> None:
-    """Draw and make until every defect passes the judge or has used up its attempts.
-
-    Drafts may be of several plans: those of one method and image size are made together.
-    ``nothing_pasted`` is a `Pipeline`'s.
-    """
-    attempt = 0
-    while pending := [
-        draft
-        for draft in drafts
-        if draft.synthesizer and not draft.accepted and attempt < draft.recipe.attempts
-    ]:
-        alike: dict[tuple[type[Synthesizer[Any]], tuple[int, ...]], list[Draft]] = {}
-        for draft in pending:
-            alike.setdefault((_draw(draft, draft.synthesizer, attempt), draft.scene.image.shape), []).append(
-                draft
-            )
-        for (synthesizer, _), some in alike.items():
-            _make(synthesizer, some, device, nothing_pasted)
-        attempt += 1
+def _doubtful(draft: Draft) -> npt.NDArray[np.bool_] | None:
+    if not (draft.examined and draft.result):
+        return None
+    left, top, right, bottom = draft.result.box
+    doubtful = draft.result.mask > 0
+    doubtful[top:bottom, left:right] &= ~pixels_of(draft.examined.beyond, draft.result.box)
+    return doubtful
 
 
-def _draw(draft: Draft, synthesizer: Synthesizer[Any] | None, attempt: int) -> type[Synthesizer[Any]]:
-    assert synthesizer
-    stream = Stream(draft.recipe.seed, draft.index, synthesizer.method, attempt)
-    draft.params = synthesizer.draw(stream, draft.scene)
-    draft.attempts = attempt + 1
-    return type(synthesizer)
-
-
-def _make(
-    synthesizer: type[Synthesizer[Any]], drafts: Sequence[Draft], device: str, nothing_pasted: bool
-) -> None:
-    scenes, params = [draft.scene for draft in drafts], [draft.params for draft in drafts]
-    for draft, defect in zip(drafts, synthesizer.make(scenes, params, device), strict=True):
-        shown = _without_change(draft.scene, defect) if nothing_pasted else defect
-        draft.result = synthesizer.compose(draft.scene, shown)
-        min_overlap = draft.synthesizer.min_overlap if draft.synthesizer else 0.0
-        draft.verdict = (
-            judge(draft.result, draft.recipe.min_contrast, min_overlap)
-            if synthesizer.paired
-            else unjudged(draft.result)
-        )
-
-
-def _without_change(scene: Scene, defect: Defect) -> Defect:
-    """A defect whose pixels are those that are there already."""
-    height, width = defect.alpha.shape
-    there = scene.image[defect.top : defect.top + height, defect.left : defect.left + width]
-    return replace(defect, pixels=np.ascontiguousarray(there))
+def _abnormality_facts(draft: Draft) -> AbnormalityFacts | None:
+    if draft.abnormality_judge is None:
+        return None
+    examined = draft.examined if draft.accepted else None
+    return AbnormalityFacts(
+        share=round(examined.abnormality.share, 6) if examined else 0.0,
+        excess=round(examined.abnormality.excess, 4) if examined else 0.0,
+        abnormal=bool(examined and examined.is_abnormal),
+        looked_normal=draft.looked_normal,
+    )

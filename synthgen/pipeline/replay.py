@@ -10,9 +10,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from synthgen.config.validation import first_fault
+from synthgen.defect import cut_down
 from synthgen.errors import InputError
 from synthgen.images import png
 from synthgen.images.decode import MOST_MEGAPIXELS, UnusableImage, decode
+from synthgen.images.grid import Cells, cells_from, pixels_of
 from synthgen.images.masks import read_mask
 from synthgen.images.own import marked
 from synthgen.images.pixels import Pixels
@@ -153,6 +155,8 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         params = synthesizer.params_type.model_validate(record.drawn)
         [defect] = synthesizer.make([scene], [params], device)
         result = synthesizer.compose(scene, defect)
+        if record.kept_cells:
+            result = cut_down(result, pixels_of(_kept(record.kept_cells, result.box, stored.key), result.box))
         image, mask = result.image, result.mask
     extension = next(name for name in get_args(ImageFormat) if name in stored.members)
     return Replay(
@@ -164,6 +168,13 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         stored_mask=np.where(_decoded(stored, "mask.png", read_mask), np.uint8(255), np.uint8(0)),
         lossless=extension != "jpg",
     )
+
+
+def _kept(text: str, box: tuple[int, int, int, int], key: str) -> Cells:
+    try:
+        return cells_from(text, box)
+    except ValueError as error:
+        raise InputError(f"sample {key}: its kept_cells do not fit its defect ({error})") from error
 
 
 def _decoded(stored: RawSample, member: str, read: Callable[[bytes], T]) -> T:

@@ -10,6 +10,7 @@ from synthgen.config.model import FrozenModel
 from synthgen.diffusion.model_files import PinnedModel
 from synthgen.images.depth import DepthRange
 from synthgen.images.preparation import Preparation
+from synthgen.normality.pinned import PinnedMemory
 from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.sample import FORMAT_VERSION
@@ -37,6 +38,8 @@ class Plan(FrozenModel):
     """The diffusion models that a synthesizer names."""
     banks: dict[str, PinnedBank] = Field({})
     """The banks of stored images that a synthesizer names."""
+    normality: dict[str, PinnedMemory] = Field({})
+    """By category, what good products look like; only with ``judge.abnormal``."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
     @property
@@ -52,5 +55,11 @@ def fingerprint(plan: Plan) -> str:
     asked = data["recipe"]
     for field in ("count", "output", "source", "intensity_range", "on_bad_image", "foreground"):
         del asked[field]
+    rules = asked.pop("judge")
+    asked["min_contrast"] = rules["min_contrast"]  # where it stood before the judge had other rules
+    if rules["abnormal"]:
+        asked["abnormal"] = rules["abnormal"]
+    else:
+        del data["normality"]
     asked["synthesizers"] = [each.pinned(plan) for each in plan.recipe.synthesizers]
     return sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -23,6 +23,9 @@ class Record(FrozenModel):
     """The user's own foreground mask; empty where the rule applies."""
     other_tiles: dict[str, Tile] = Field({})
     """The tiles of other normal images that the method drew from, by their sha256, with ``resize: tile``."""
+    kept_cells: str = ""
+    """With ``judge.abnormal.otherwise: clip``: which of the cells that the defect's box touches were kept,
+    row by row, a bit each, in hexadecimal; empty where the defect is as it was made."""
     drawn: dict[str, Any]
     """The method's drawn parameters; empty for a normal sample."""
 
@@ -37,11 +40,14 @@ class Recorder:
             for category, rule in plan.foreground.items()
         }
 
-    def record(self, image: NormalImage, params: Params | None, other_tiles: Mapping[str, Tile]) -> str:
+    def record(
+        self, image: NormalImage, params: Params | None, other_tiles: Mapping[str, Tile], kept_cells: str = ""
+    ) -> str:
         """The JSON text of a record."""
         mask = image.foreground_mask.sha256 if image.foreground_mask else ""
         drawn = params.model_dump_json() if params else "{}"
         shared = f'{self._shared[image.category]},"foreground_mask_sha256":{json.dumps(mask)}'
         places = {sha256: tile.model_dump() for sha256, tile in other_tiles.items()}
         tiles = f',"other_tiles":{json.dumps(places)}' if places else ""
-        return f'{shared}{tiles},"drawn":{drawn}}}'
+        kept = f',"kept_cells":"{kept_cells}"' if kept_cells else ""
+        return f'{shared}{tiles}{kept},"drawn":{drawn}}}'

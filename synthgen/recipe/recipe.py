@@ -3,11 +3,12 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import IntensityRange
 from synthgen.images.preparation import Resize, Side
+from synthgen.recipe.judge import JudgeRules
 from synthgen.regions.foreground import ForegroundChoice
 from synthgen.sources.registry import AnySource
 from synthgen.synthesizers.registry import AnySynthesizer
@@ -15,12 +16,6 @@ from synthgen.synthesizers.registry import AnySynthesizer
 Size = tuple[Side, Side] | Literal["native"]
 ImageFormat = Literal["png", "jpg", "webp"]
 """How the images of samples are encoded."""
-
-
-def _visible(contrast: float) -> float:
-    if 0 < contrast < 2:
-        raise ValueError("min_contrast is 2 grey levels or more, or 0 to switch the check off")
-    return contrast
 
 
 class Output(FrozenModel):
@@ -41,6 +36,7 @@ class Recipe(FrozenModel):
 
     renamed = {  # noqa: RUF012 - a class variable of the base
         "fit": "resize (whole, crop or tile)",
+        "min_contrast": "judge.min_contrast",
         "resize: resize": "whole",
         "split: fit": "train",
         "split: heldout": "held-out",
@@ -77,12 +73,11 @@ class Recipe(FrozenModel):
     ``{masks: PATH}`` names a folder with a mask of the product for every image, ``{published: DATASET}``
     takes the rules that were published for a dataset, and ``{side: dark}`` or ``{side: bright}`` begins an
     own rule."""
-    min_contrast: Annotated[float, Field(ge=0, le=255), AfterValidator(_visible)] = 4.0
-    """Least mean change inside a mask, in grey levels, for a defect to count as visible: 2 or more, or 0 to
-    switch the check off."""
+    judge: JudgeRules = JudgeRules()
+    """What a defect must be."""
     attempts: Annotated[int, Field(ge=1, le=1000)] = 50
-    """How often a sample is drawn anew, until a defect is visible and on the product; without one it is left
-    normal and recorded as rejected."""
+    """How often a sample is drawn anew, until a defect is on the product and passes the judge; without one it
+    is left normal and recorded as rejected."""
     synthesizers: Annotated[list[SerializeAsAny[AnySynthesizer]], Field(min_length=1, max_length=100)]
     """The methods that make the defects, each with its ranges."""
     output: Output = Output()

@@ -12,6 +12,7 @@ from synthgen.config.document import one_line
 from synthgen.config.listing import listed
 from synthgen.config.writer import inline
 from synthgen.images.depth import DepthRange
+from synthgen.recipe.judge import JudgeRules
 from synthgen.recipe.proposed_methods import Offer
 from synthgen.recipe.proposed_size import ProposedSize, Size
 from synthgen.recipe.recipe import Output, Recipe
@@ -96,8 +97,12 @@ foreground: auto
 # foreground: all
 # foreground: {{masks: path/to/masks}}
 
-{_says("min_contrast")}
-min_contrast: 4
+{_says("judge")}
+judge:
+{indent(_says("min_contrast", JudgeRules), "  ")}
+  min_contrast: 4
+{indent(_says("abnormal", JudgeRules), "  ")}
+  # abnormal: {{quantile: 0.95, min_share: 0.5, otherwise: redraw}}
 
 {_says("attempts")}
 attempts: 50

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from synthgen.defect import judge
 from synthgen.images.pixels import Pixels
+from synthgen.recipe.judge import JudgeRules
 from synthgen.recipe.proposed_methods import Offer
-from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground_rule import ForegroundRule, apply
 from synthgen.runtime.progress import Progress
 from synthgen.scene import Library, Scene
@@ -69,5 +69,4 @@ class Trial:
         scene = self._scenes[str(number % len(self._scenes))]
         params = how.draw(Stream(0, number, how.method), scene)
         (defect,) = how.make([scene], [params], "cpu")
-        least: float = Recipe.model_fields["min_contrast"].default
-        return judge(how.compose(scene, defect), least, how.min_overlap).reason
+        return judge(how.compose(scene, defect), JudgeRules().min_contrast, how.min_overlap).reason

@@ -7,10 +7,11 @@ from typing import Any, Literal, get_args, get_origin
 from synthgen.images.preparation import Tile
 from synthgen.plan.plan import Plan
 from synthgen.recipe.files import dump_recipe
-from synthgen.sample import FORMAT_VERSION, Facts
+from synthgen.recipe.recipe import Recipe
+from synthgen.sample import FORMAT_VERSION, AbnormalityFacts, Facts
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader_code import reader_code
-from synthgen.shards.statistics import ShardStatistics, merge
+from synthgen.shards.statistics import ShardStatistics, look_normal_sentences, merge
 
 MANIFEST, TIMM_INFO, README, RECIPE = "manifest.json", "_info.json", "README.md", "recipe.yaml"
 """What a run writes beside the shards and the plan."""
@@ -139,6 +140,9 @@ def _counts(statistics: ShardStatistics) -> str:
         ]
         parts.append("Rejected samples are normal images: no attempt at a defect passed the judge.")
         parts.append(_table(("Method", "Reason of the last attempt", "Samples"), rows))
+    if sentences := look_normal_sentences(statistics):
+        parts.append("Of the defects that were made, before any was drawn again:")
+        parts.append("\n".join(f"- {sentence}." for sentence in sentences))
     return "\n\n".join(parts)
 
 
@@ -164,7 +168,8 @@ def _schema(plan: Plan) -> str:
             " ".join((field.description or "").split()).replace("``", "`"),
         )
         for name, field in Facts.model_fields.items()
-        if name != "tile" or plan.preparation.resize == "tile"
+        if (name != "tile" or plan.preparation.resize == "tile")
+        and (name != "abnormality" or plan.recipe.judge.abnormal)
     ]
     intro = "Every sample has every field, none is ever null, and each has one JSON type."
     general = inspect.cleandoc(Facts.__doc__ or "").partition("\n\n")[2].replace("\n", " ").replace("``", "`")
@@ -176,8 +181,9 @@ def _type_name(annotation: Any) -> str:
         return "string: " + ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is list:
         return f"list of {_type_name(get_args(annotation)[0])}s"
-    if annotation == Tile | None:
-        return "object: " + ", ".join(f"`{name}`" for name in Tile.model_fields)
+    for model in (Tile, AbnormalityFacts):
+        if annotation == model | None:
+            return "object: " + ", ".join(f"`{name}`" for name in model.model_fields)
     return TYPE_NAMES[annotation.__name__]
 
 
@@ -190,9 +196,10 @@ def _guarantees(plan: Plan) -> str:
         )
     else:
         outside = "- Outside the mask, every pixel of a paired sample equals its normal image exactly."
+    least = recipe.judge.min_contrast
     visible = (
-        f"- Inside the mask, the largest channel change averages {recipe.min_contrast:g} grey levels or more."
-        if recipe.min_contrast
+        f"- Inside the mask, the largest channel change averages {least:g} grey levels or more."
+        if least
         else "- The visibility check was switched off (`min_contrast: 0`): a change may be too weak to see."
     )
     return f"""
@@ -200,7 +207,7 @@ def _guarantees(plan: Plan) -> str:
 
 - An anomalous sample never has an empty mask, and a normal one never has anything else.
 {outside}
-{visible}
+{visible}{_abnormal(recipe)}
 - The plan and the index alone decide a sample, and each can be rendered again from its facts.
 - The shards' sha256 stand in `manifest.json`; `synthgen verify` checks all of this.
 
@@ -209,6 +216,17 @@ def _guarantees(plan: Plan) -> str:
 - The anomalies are synthetic: judge a detector on real ones.
 - The licence of the source images holds for these images too; synthgen adds no rights to them.
 """
+
+
+def _abnormal(recipe: Recipe) -> str:
+    rule = recipe.judge.abnormal
+    if not rule or rule.otherwise == "report":
+        return ""
+    return (
+        f"\n- At least {rule.min_share:.0%} of every mask lies in cells of 8 x 8 pixels that are farther "
+        f"from good products, in the features of a pinned network, than {rule.quantile:.0%} of the cells of "
+        "held-out good products; images without a mask have more such cells than good ones."
+    )
 
 
 def _origin(plan: Plan) -> str:

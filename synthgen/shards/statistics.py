@@ -33,6 +33,10 @@ class ShardStatistics(FrozenModel):
     categories: dict[str, int] = Field({})
     rejected: dict[str, dict[str, int]] = Field({})
     """Rejected samples by synthesizer and reason."""
+    looked_at: dict[str, int] = Field({})
+    """With ``judge.abnormal``, by synthesizer: defects that were compared with good products."""
+    looked_normal: dict[str, int] = Field({})
+    """Those of them that look like good products, redrawn or not."""
     attempts: int = 0
     unpaired: int = 0
     """Anomalous samples without a paired normal image."""
@@ -62,12 +66,15 @@ class ShardStatistics(FrozenModel):
             categories[category] += count
             if outcome == "rejected":
                 rejected.setdefault(method, Counter())[reason] += count
+        looked_at, looked_normal = _abnormality(every)
         measured = [one for one in every if one.outcome == "anomalous" and one.paired]
         return cls(
             outcomes=_sorted(outcomes),
             methods=_sorted(methods),
             categories=_sorted(categories),
             rejected={method: _sorted(reasons) for method, reasons in sorted(rejected.items())},
+            looked_at=looked_at,
+            looked_normal=looked_normal,
             attempts=sum([one.attempts for one in every]),
             unpaired=outcomes["anomalous"] - len(measured),
             area_millionths=sum([round(one.area * 1_000_000) for one in measured]),
@@ -114,6 +121,8 @@ def merge(parts: Iterable[ShardStatistics]) -> ShardStatistics:
         rejected={
             method: _summed(part.rejected.get(method, {}) for part in statistics) for method in methods
         },
+        looked_at=_summed(part.looked_at for part in statistics),
+        looked_normal=_summed(part.looked_normal for part in statistics),
         attempts=sum(part.attempts for part in statistics),
         unpaired=sum(part.unpaired for part in statistics),
         area_millionths=sum(part.area_millionths for part in statistics),
@@ -124,6 +133,30 @@ def merge(parts: Iterable[ShardStatistics]) -> ShardStatistics:
             _added([[0] * GRID, *(part.positions[row] for part in statistics)]) for row in range(GRID)
         ],
     )
+
+
+def look_normal_sentences(statistics: ShardStatistics) -> list[str]:
+    """What share of each method's defects look like good products, a sentence each, the largest first."""
+    shares = {
+        method: statistics.looked_normal.get(method, 0) / count
+        for method, count in statistics.looked_at.items()
+    }
+    return [
+        f"{method}: {share:.0%} of its defects look like good products here"
+        for method, share in sorted(shares.items(), key=lambda item: -item[1])
+    ]
+
+
+def _abnormality(facts: list[Facts]) -> tuple[dict[str, int], dict[str, int]]:
+    """By method, the defects that were compared with good products, and those that look like them."""
+    normal: Counter[str] = Counter()
+    abnormal: Counter[str] = Counter()
+    for one in facts:
+        if one.abnormality:
+            normal.update(one.abnormality.looked_normal)
+            if one.label:
+                (abnormal if one.abnormality.abnormal else normal)[one.method] += 1
+    return _sorted(normal + abnormal), _sorted(normal)
 
 
 def _binned(edges: Sequence[float], values: list[float]) -> list[int]:

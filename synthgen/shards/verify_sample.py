@@ -15,7 +15,8 @@ from synthgen.images.decode import UnusableImage, decode
 from synthgen.images.pixels import Pixels, is_grey
 from synthgen.plan.plan import Plan
 from synthgen.plan.record import Record
-from synthgen.sample import FORMAT_VERSION, Facts
+from synthgen.recipe.judge import AbnormalRule, JudgeRules
+from synthgen.sample import FORMAT_VERSION, AbnormalityFacts, Facts
 from synthgen.shards.reader import RawSample
 
 NormalOf = Callable[[Facts], Pixels | None]
@@ -54,7 +55,7 @@ class SampleChecks:
         facts = _read_facts(sample.members["json"], findings)
         if facts:
             self._check_identity(facts, sample, index, findings)
-            _check_consistency(facts, self._plan.recipe.min_contrast, findings)
+            _check_consistency(facts, self._plan.recipe.judge, findings)
             mask = _read_mask(sample.members["mask.png"], facts, findings)
             image = _read_image(sample.members[self._format], self._format, facts, findings)
             normal = self._normal(facts, sample, findings)
@@ -128,15 +129,29 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_consistency(facts: Facts, min_contrast: float, findings: list[Finding]) -> None:
+def _check_consistency(facts: Facts, rules: JudgeRules, findings: list[Finding]) -> None:
     """What the facts say of each other."""
     anomalous = facts.outcome == "anomalous"
     _compare("facts.label", facts.label, int(anomalous), findings)
     _compare("facts.reason is given", bool(facts.reason), facts.outcome == "rejected", findings)
     _compare("facts.method is none", facts.method == "none", facts.outcome == "normal", findings)
     _compare("facts.strength_name is none", facts.strength_name == "none", not anomalous, findings)
-    if anomalous and facts.paired and facts.contrast < min_contrast - ROUNDING:
-        findings.append(Finding("facts.contrast", facts.contrast, f"at least {min_contrast:g}"))
+    if anomalous and facts.paired and facts.contrast < rules.min_contrast - ROUNDING:
+        findings.append(Finding("facts.contrast", facts.contrast, f"at least {rules.min_contrast:g}"))
+    _compare("facts.abnormality is given", bool(facts.abnormality), bool(rules.abnormal), findings)
+    if facts.abnormality and rules.abnormal:
+        _check_abnormality(facts.abnormality, rules.abnormal, facts, findings)
+
+
+def _check_abnormality(
+    found: AbnormalityFacts, rule: AbnormalRule, facts: Facts, findings: list[Finding]
+) -> None:
+    if not facts.label:
+        _compare("facts.abnormality.share", found.share, 0.0, findings)
+    elif rule.otherwise != "report":
+        _compare("facts.abnormality.abnormal", found.abnormal, True, findings)
+    if facts.label and facts.paired:
+        _compare("facts.abnormality.abnormal", found.abnormal, found.share >= rule.min_share, findings)
 
 
 def _read_mask(data: bytes, facts: Facts, findings: list[Finding]) -> Pixels | None:

@@ -26,9 +26,9 @@ class UploadSource(Source):
         return True
 
     @classmethod
-    def of(cls, images: Sequence[bytes], category: str) -> "UploadSource":
+    def of(cls, images: Sequence[bytes], category: str, held_out: float = 0.0) -> "UploadSource":
         """The source of some encoded images."""
-        source = cls(category=category)
+        source = cls(category=category, held_out=held_out)
         source._images = {f"images.{number}": image for number, image in enumerate(images)}
         return source
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synthgen.defect import LOOKS_NORMAL
 from synthgen.synthesizers.base import Synthesizer
 
 _HELPS = {
@@ -20,11 +21,18 @@ _HELPS = {
         "fill": "another fill",
     },
     "too little on the foreground": {"min_overlap": "a lower min_overlap"},
+    LOOKS_NORMAL: {
+        "delta": "more delta",
+        "s": "a higher s",
+        "jitter": "more jitter",
+        "patch_from": "another patch_from",
+    },
 }
 """By the judge's reason, what may help, by the field that it names."""
 _OF_THE_RECIPE = {
     "empty mask": "check the recipe's foreground and size",
-    "no visible change": "lower the recipe's min_contrast",
+    "no visible change": "lower the recipe's judge.min_contrast",
+    LOOKS_NORMAL: "leave it out or give other methods beside it (judge.abnormal draws among them)",
 }
 
 

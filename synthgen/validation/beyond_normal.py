@@ -10,7 +10,7 @@ from torch import Tensor
 from synthgen.detectors.segmenter.cells import cells_of
 from synthgen.normality.abnormality import abnormalities
 from synthgen.normality.memory import NormalMemory
-from synthgen.normality.threshold import least_images
+from synthgen.normality.pinned import least_images
 from synthgen.validation.entrants import Entrant
 from synthgen.validation.job import HELD_OUT, LEARNING, REAL, set_name
 from synthgen.validation.measures import Measurements
@@ -34,7 +34,10 @@ class BeyondNormal:
         self._workspace = measurements.job.workspace
         with torch.inference_mode():
             self._memory = NormalMemory.of(
-                self._cells(LEARNING), len(measurements.product.learning), self._cells(HELD_OUT), NORMAL_CELLS
+                self._points(LEARNING),
+                len(measurements.product.learning),
+                self._points(HELD_OUT),
+                NORMAL_CELLS,
             )
         self._shares = {name: self._shares_of_recipe(name) for name in measurements.job.recipes}
 
@@ -102,6 +105,10 @@ class BeyondNormal:
 
     def _cells(self, name: str) -> Iterator[Tensor]:
         return map(cells_of, self._workspace.features(name))
+
+    def _points(self, name: str) -> Iterator[Tensor]:
+        """The cells (M, C) of each image."""
+        return (image.flatten(1).mT for batch in self._cells(name) for image in batch)
 
 
 def _summed(shares: Floats, kinds: npt.NDArray[np.str_]) -> Abnormal:

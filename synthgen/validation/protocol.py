@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from synthgen.recipe.judge import JudgeRules
 from synthgen.recipe.recipe import Recipe
 
 PROTOCOL_VERSION = 1
@@ -73,7 +74,7 @@ def fixed(recipe: Recipe) -> Recipe:
 
 def control(recipe: Recipe) -> Recipe:
     """The recipe whose masks the control takes; that nothing can be seen there is what it is for."""
-    return recipe.model_copy(update={"min_contrast": 0.0, "seed": RECIPE_SEED})
+    return recipe.model_copy(update={"judge": JudgeRules(min_contrast=0.0), "seed": RECIPE_SEED})
 
 
 def sentences(budget: Budget, seeds: int, side: int, false_alarms: float, parts: bool) -> list[str]:

@@ -12,7 +12,8 @@ from server.workers.encoding import encode_samples
 from server.workers.jobs import Encoding, Uploaded
 from server.workers.pipelines import Plans
 from synthgen.engines.worker import make_shard
-from synthgen.pipeline.pipeline import Pipeline, complete
+from synthgen.pipeline.drafts import complete
+from synthgen.pipeline.pipeline import Pipeline
 from synthgen.recipe.files import load_recipe
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.processes import one_thread

@@ -164,7 +164,9 @@ def test_tars_of_somebody_else_are_refused(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_too_many_rejected_samples_fail_the_run_with_advice(tmp_path: Path) -> None:
-    recipe = small_recipe(min_contrast=250, attempts=1, synthesizers=[{"method": "scar"}], normal_share=0)
+    recipe = small_recipe(
+        judge={"min_contrast": 250}, attempts=1, synthesizers=[{"method": "scar"}], normal_share=0
+    )
     with pytest.raises(RunError, match=r"24 of 24 .* rejected, most of them scar: no visible change"):
         generate(synthgen.freeze(recipe), tmp_path)
     assert "manifest.json" not in sums(tmp_path)

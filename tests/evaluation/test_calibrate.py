@@ -259,7 +259,7 @@ def test_shards_without_a_defect_are_refused(fitted: Path, tmp_path: Path) -> No
 
 def test_samples_without_a_defect_are_left_out_and_counted(fitted: Path, tmp_path: Path) -> None:
     """A part of a grey picture that is pasted elsewhere in it cannot be seen, unless it holds the patch."""
-    impossible = load_recipe("cutpaste", ["foreground=all", "min_contrast=250"])
+    impossible = load_recipe("cutpaste", ["foreground=all", "judge.min_contrast=250"])
     with pytest.raises(InputError, match="cutpaste: no defect could be made in any of 24 samples"):
         calibrate(fitted, tmp_path / "others", impossible)
     found = calibrate(fitted, tmp_path / "others", load_recipe("cutpaste", ["foreground=all", "attempts=1"]))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import synthgen
+from synthgen.pipeline.drafts import complete
 from synthgen.pipeline.image_store import Shelf
-from synthgen.pipeline.pipeline import Pipeline, complete
+from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.sample import Sample
 from tests.recipes import small_recipe
@@ -41,7 +42,7 @@ def test_drafts_of_several_plans_are_made_together_as_they_are_alone(
 ) -> None:
     """Plans of other seeds, sizes, channels and bounds of their own, in one batch."""
     others = [
-        synthgen.freeze(small_recipe(seed=9, min_contrast=20.0)),
+        synthgen.freeze(small_recipe(seed=9, judge={"min_contrast": 20.0})),
         synthgen.freeze(small_recipe(size=[48, 80], attempts=2)),
         synthgen.freeze(small_recipe(source={"kind": "builtin", "categories": ["brick", "grass"]})),
     ]
@@ -107,7 +108,9 @@ def test_weights_and_normal_share_are_followed() -> None:
 
 
 def test_what_no_attempt_can_make_visible_is_left_normal_and_says_so() -> None:
-    recipe = small_recipe(min_contrast=255, attempts=3, normal_share=0, synthesizers=[{"method": "scar"}])
+    recipe = small_recipe(
+        judge={"min_contrast": 255}, attempts=3, normal_share=0, synthesizers=[{"method": "scar"}]
+    )
     sample = Pipeline(synthgen.freeze(recipe)).sample(0)
     assert (sample.facts.outcome, sample.facts.label, sample.facts.attempts) == ("rejected", 0, 3)
     assert sample.facts.reason == "no visible change"
@@ -116,7 +119,9 @@ def test_what_no_attempt_can_make_visible_is_left_normal_and_says_so() -> None:
 
 
 def test_a_switched_off_visibility_check_lets_everything_pass() -> None:
-    recipe = small_recipe(min_contrast=0, synthesizers=[{"method": "cutpaste", "delta": [0.001, 0.002]}])
+    recipe = small_recipe(
+        judge={"min_contrast": 0}, synthesizers=[{"method": "cutpaste", "delta": [0.001, 0.002]}]
+    )
     facts = [sample.facts for sample in Pipeline(synthgen.freeze(recipe)).samples(range(24))]
     assert min(fact.contrast for fact in facts if fact.label) < 1
 

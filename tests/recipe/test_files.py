@@ -105,8 +105,9 @@ ONE_SLIP = [
     (SEED, "seed: " + "9" * 5000, f"2: seed: expected a finite number, found {'9' * 59}…"),
     (SEED, "normal_share: 1", "2: normal_share: expected less than 1, found 1"),
     (SEED, "normal_share: false", "2: normal_share: expected a number, found false"),
-    (SEED, "min_contrast: 1",
-     "2: min_contrast: min_contrast is 2 grey levels or more, or 0 to switch the check "
+    (SEED, "min_contrast: 1", "2: min_contrast: is called judge.min_contrast now (found 1)"),
+    (SEED, "judge: {min_contrast: 1}",
+     "2: judge.min_contrast: min_contrast is 2 grey levels or more, or 0 to switch the check "
      "off (found 1)"),
     ("weight: 1e-3", "weight: -.inf", "8: synthesizers[0].weight: expected a finite number, found -.inf"),
     ("weight: 1e-3", "weight: -2", "8: synthesizers[0].weight: expected 0 or more, found -2"),

@@ -112,7 +112,8 @@ count: 6
 source: {kind: builtin, categories: [brick]}
 size: [64, 64]
 synthesizers: [{method: sdas, view: exact, sampling: {steps: 4, batch: 2}, s: [0.5, 1.0], min_overlap: 0.0}]
-min_contrast: 2
+judge:
+  min_contrast: 2
 output: {shard_size: 6}
 """,
     "missing": """

@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from synthgen.config.reader import parse_model
+from synthgen.recipe.judge import AbnormalRule
 from synthgen.recipe.recipe import Recipe
 from synthgen.sample import Facts
 from synthgen.shards.card import manifest, timm_info, write_card
 from synthgen.shards.mark import Mark
 from synthgen.shards.reader import open_directory, read_marks, read_plan
+from synthgen.shards.statistics import ShardStatistics
 from tests.shards.helpers import make_directory
 
 
@@ -110,13 +112,25 @@ def test_the_place_of_tiles_is_explained_where_there_are_tiles(
     plan = read_plan(open_directory(shard_directory))
     tiles = plan.preparation.model_copy(update={"resize": "tile"})
     schema, names = explained(write_card(marks, plan.model_copy(update={"preparation": tiles})))
-    assert names == list(Facts.model_fields)
+    assert names == [name for name in Facts.model_fields if name != "abnormality"]
     assert "| `tile` | object: `top`, `left` | Top and left, in the normal image as decoded, of" in schema
+
+
+def test_abnormality_is_explained_where_it_is_judged(shard_directory: Path, marks: list[Mark]) -> None:
+    plan = read_plan(open_directory(shard_directory))
+    judge = plan.recipe.judge.model_copy(update={"abnormal": AbnormalRule(min_share=0.4)})
+    recipe = plan.recipe.model_copy(update={"judge": judge})
+    statistics = ShardStatistics(looked_at={"nsa": 8, "scar": 10}, looked_normal={"nsa": 6})
+    mark = marks[0].model_copy(update={"statistics": statistics})
+    card = write_card([mark], plan.model_copy(update={"recipe": recipe}))
+    assert "| `abnormality` | object: `share`, `excess`, `abnormal`, `looked_normal` |" in card
+    assert "- At least 40% of every mask lies in cells" in card
+    assert card.index("nsa: 75% of its defects look like good") < card.index("scar: 0% of its defects")
 
 
 def test_every_fact_is_explained(card: str) -> None:
     schema, names = explained(card)
-    assert names == [name for name in Facts.model_fields if name != "tile"]
+    assert names == [name for name in Facts.model_fields if name not in ("tile", "abnormality")]
     assert "| `box` | list of integers |" in schema
     assert "| `split` | string: `train`, `held-out` |" in schema
     assert "| `area` | number | Share of the image that the mask covers, 0–1. |" in schema

@@ -439,7 +439,7 @@ def test_other_files_are_mentioned(shards: Path) -> None:
 
 def test_a_plan_that_was_edited_is_found(shards: Path) -> None:
     plan = json.loads((shards / "plan.json").read_text())
-    plan["recipe"]["min_contrast"] = 3.0
+    plan["recipe"]["judge"]["min_contrast"] = 3.0
     (shards / "plan.json").write_text(json.dumps(plan))
     problem = only_problem(verify_shards(shards))
     assert (problem.shard, problem.what) == ("plan.json", "fingerprint")

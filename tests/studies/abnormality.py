@@ -55,6 +55,10 @@ class Eye:
             for first in range(0, len(images), BATCH)
         ]
 
+    def points(self, images: Pixels) -> list[Tensor]:
+        """The cells (M, C) of each image."""
+        return [image.flatten(1).mT for batch in self.cells(images) for image in batch]
+
 
 def swapped(images: Pixels) -> tuple[Pixels, Masks]:
     """Pairs of good pictures: one with a patch of another, at the place where it was."""
@@ -97,7 +101,7 @@ def study(good: str, real: str, recipes: Sequence[str]) -> None:
     eye = Eye()
     learning, held_out = product.learning, product.held_out
     memory = NormalMemory.of(
-        eye.cells(learning.images), len(learning), eye.cells(held_out.images), NORMAL_CELLS
+        eye.points(learning.images), len(learning), eye.points(held_out.images), NORMAL_CELLS
     )
     print(f"{product.name}: {len(learning)} good pictures learned from, {len(held_out)} held out,")
     print(

@@ -15,6 +15,7 @@ from synthgen.images.decode import decode
 from synthgen.images.pixels import Pixels
 from synthgen.pipeline.anomaly_source import anomalies_on
 from synthgen.recipe.files import load_recipe
+from synthgen.recipe.judge import JudgeRules
 from synthgen.recipe.recipe import Recipe
 from synthgen.sources.builtin import BuiltinSource, Photograph
 from synthgen.validation.faults import set_faults, shared_pictures
@@ -258,7 +259,7 @@ def test_one_pixel_is_counted() -> None:
 def test_defects_that_cannot_be_seen_are_called_invisible() -> None:
     recipe = load_recipe("cutpaste")
     faint = recipe.synthesizers[0].model_copy(update={"delta": (0.01, 0.01)})
-    unseen = recipe.model_copy(update={"min_contrast": 0.0, "synthesizers": [faint]})
+    unseen = recipe.model_copy(update={"judge": JudgeRules(min_contrast=0.0), "synthesizers": [faint]})
     pictures = tiles("gravel")
     learning, judging = made(pictures[::2], unseen), made(pictures[1::2], unseen, seed=1)
     fault = only(set_faults(learning, judging, "planted"))

@@ -249,7 +249,9 @@ def test_the_source_and_the_recipes_name_can_be_given(products: Path) -> None:
 
 def test_a_share_that_is_out_of_reach_gives_the_nearest_end_and_says_so(products: Path) -> None:
     unchanged = black_boxes(
-        products, min_contrast=0, synthesizers=[{"method": "cutout", "fill": "mean", "delta": [0.5, 0.5]}]
+        products,
+        judge={"min_contrast": 0},
+        synthesizers=[{"method": "cutout", "fill": "mean", "delta": [0.5, 0.5]}],
     )
     found = tune(unchanged, 0.5, detector=CPU)
     assert found.chosen.recall == 0
@@ -261,7 +263,7 @@ def test_a_share_that_is_out_of_reach_gives_the_nearest_end_and_says_so(products
         file.unlink()
     products.rmdir()
     alike = write_products(products, least=200, step=1)
-    easy = tune(black_boxes(alike, min_contrast=60), 0.5, detector=CPU)
+    easy = tune(black_boxes(alike, judge={"min_contrast": 60}), 0.5, detector=CPU)
     assert easy.chosen.recall == 1
     assert easy.notes[-1].startswith("even the weakest defects that were tried and can be seen (delta 0.3")
     assert any("more than 1 % of the samples show no defect" in note for note in easy.notes)

@@ -46,7 +46,8 @@ def load_backbone(name: str, weights: str, stages: Sequence[int]) -> Backbone:
     if weights == "random":
         _initialise(loaded)
     elif weights == "imagenet":
-        _load_file(loaded, file_from_hub(IMAGENET_WEIGHTS[name]) if name in IMAGENET_WEIGHTS else _packaged())
+        hub = IMAGENET_WEIGHTS.get(name)
+        _load_file(loaded, file_from_hub(hub) if hub else packaged_weights())
     else:
         _load_file(loaded, local_path(weights))
     return loaded.eval().requires_grad_(False)
@@ -65,7 +66,7 @@ def recognise(path: Path) -> BackboneName:
     )
 
 
-def _packaged() -> Path:
+def packaged_weights() -> Path:
     """The file of EfficientNet-Lite0's weights in its package. Raises RunError where it is not installed."""
     found = find_spec(PACKAGE)
     if found is None or found.origin is None:

@@ -15,7 +15,7 @@ from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.feature_detector import FIT_BATCH, FeatureDetector
 from synthgen.detectors.common.features import Features
 from synthgen.detectors.common.training import cosine, train
-from synthgen.detectors.segmenter.cells import cells_of, labels_of, side_of
+from synthgen.detectors.segmenter.cells import cells_of, cover_of, labels_of, side_of
 from synthgen.detectors.segmenter.losses import cross_entropy, focal, truncated_l1
 from synthgen.detectors.segmenter.network import SegmenterNetwork
 from synthgen.detectors.segmenter.noise import places
@@ -58,6 +58,8 @@ class _Learned(NamedTuple):
     """(S, C, side, side) float16; S is 0 without a recipe."""
     labels: Tensor
     """(S, side, side) bool."""
+    certain: Tensor
+    """(S, side, side) bool: not the cells of a mask that look like good products."""
 
 
 class Segmenter(FeatureDetector):
@@ -111,16 +113,20 @@ class Segmenter(FeatureDetector):
         """Everything that the backbone sees, once."""
         normal = torch.cat([cells_of(each).half() for each in self._training_features(fitting)])
         if not self.learns_from_anomalies:
-            return _Learned(normal, normal[:0], normal[:0, 0].bool())
+            return _Learned(normal, normal[:0], normal[:0, 0].bool(), normal[:0, 0].bool())
         count, done = self.settings.samples, 0
         anomalous = torch.empty(count, *normal.shape[1:], dtype=torch.float16, device=self.device)
         labels: list[Tensor] = []
+        certain: list[Tensor] = []
         unmarked = 0
         for batch in fitting.samples.batches(FIT_BATCH, count):
             marks = labels_of(batch.masks, LEAST_COVER[self.settings.masks])
+            doubtful = torch.zeros_like(marks) if batch.doubtful is None else cover_of(batch.doubtful) > 0
+            marks &= ~doubtful
             unmarked += int((batch.masks.any((1, 2)) & ~marks.any((1, 2))).sum())
             anomalous[done : done + len(marks)] = cells_of(self._extract(batch.images))
             labels.append(marks.to(self.device))
+            certain.append(~doubtful.to(self.device))
             done += len(marks)
             fitting.progress(done, count)
         if unmarked:
@@ -128,7 +134,7 @@ class Segmenter(FeatureDetector):
                 f"{unmarked} of {count} masks mark no cell by the rule '{self.settings.masks}', "
                 "so that their samples count as normal"
             )
-        return _Learned(normal, anomalous, torch.cat(labels))
+        return _Learned(normal, anomalous, torch.cat(labels), torch.cat(certain))
 
     def _train(self, learned: _Learned, fitting: Fitting) -> None:
         start = Generator().manual_seed(Stream(fitting.seed, 0, "segmenter").integer(0, 2**53))
@@ -137,9 +143,10 @@ class Segmenter(FeatureDetector):
         optimizer = torch.optim.AdamW(self._network.parameters(), self.settings.rate)
 
         def loss(step: int, generator: Generator) -> Tensor:
-            cells, labels = self._batch(learned, step, fitting.seed, generator)
+            cells, labels, certain = self._batch(learned, step, fitting.seed, generator)
             maps, scores = self._network(cells)
             of_image = labels.any(2).any(1)
+            maps, labels = maps[certain], labels[certain]
             if self.settings.loss == "published":
                 return truncated_l1(maps, labels) + focal(maps, labels) + focal(scores, of_image)
             return cross_entropy(maps, labels) + cross_entropy(scores, of_image)
@@ -154,18 +161,22 @@ class Segmenter(FeatureDetector):
             schedule=cosine,
         )
 
-    def _batch(self, learned: _Learned, step: int, seed: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Standardised cells (B, C, side, side) and labels (B, side, side) of a step."""
+    def _batch(
+        self, learned: _Learned, step: int, seed: int, generator: Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Standardised cells (B, C, side, side) of a step; their labels, and which are certain."""
         size = self.settings.batch
         if not self.learns_from_anomalies:
             chosen = _turn(len(learned.normal), size, step, seed, "normal")
-            return self._with_noise(self._standardised(learned.normal[chosen].float()), generator)
+            cells, labels = self._with_noise(self._standardised(learned.normal[chosen].float()), generator)
+            return cells, labels, torch.ones_like(labels)
         half = size // 2
         normal = learned.normal[_turn(len(learned.normal), size - half, step, seed, "normal")]
         chosen = _turn(len(learned.anomalous), half, step, seed, "anomalous")
         cells = self._standardised(torch.cat([learned.anomalous[chosen], normal]).float())
-        labels = learned.labels[chosen]
-        return cells, torch.cat([labels, labels.new_zeros(len(normal), *labels.shape[1:])])
+        labels, certain = learned.labels[chosen], learned.certain[chosen]
+        of_normal = labels.new_zeros(len(normal), *labels.shape[1:])
+        return cells, torch.cat([labels, of_normal]), torch.cat([certain, ~of_normal])
 
     def _with_noise(self, cells: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """The cells twice, the second time with noise in places, and the labels of both."""

@@ -283,7 +283,7 @@ EXTREME_RECIPES = {
     "gamma": other("nsa", "patch_from", '"same", "gamma": [1e-300, 1e300]'),
     "scales": other("perlin-texture", "mask", '{"scales": [8, 8]}'),
     "octaves": other("perlin-texture", "mask", '{"field": "classic", "octaves": 12}'),
-    "contrast": '{"size": [64, 64], "min_contrast": 255, "synthesizers": [{"method": "cutpaste"}]}',
+    "contrast": '{"judge": {"min_contrast": 255}, "size": [64, 64], "synthesizers": [{"method": "scar"}]}',
     "byte order mark": "\ufeff" + cutpaste(),
 }
 
