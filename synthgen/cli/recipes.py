@@ -76,10 +76,18 @@ def chosen_recipe(options: Namespace) -> "Recipe":
 def init(options: Namespace) -> int:
     """Write a commented recipe for a folder."""
     from synthgen.cli.progress import bars, print_notes
+    from synthgen.pipeline.look_alikes import find_look_alikes
     from synthgen.recipe.first_recipe import write_recipe
 
     source = opened(options.folder, normal=options.normal)
-    recipe = write_recipe(options.folder, options.out, source, lambda note: print_notes([note]), bars)
+    recipe = write_recipe(
+        options.folder,
+        options.out,
+        source,
+        lambda note: print_notes([note]),
+        bars,
+        compare=find_look_alikes,
+    )
     print(f"{options.out}: {recipe.count} samples from {options.folder}; look at it, then:")
     print(f"  synthgen preview {options.out} --out sheet.png")
     print(f"  synthgen generate {options.out} --out {recipe.name}-shards")

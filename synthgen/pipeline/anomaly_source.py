@@ -1,6 +1,7 @@
 """The samples of a plan as detectors learn from them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from synthgen.detectors.inputs import AnomalyBatch
 from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
-from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.freeze import Pins, find_ground, freeze, freeze_on
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
@@ -57,13 +58,16 @@ def anomalies_on(
     progress: Stages = silent,
     *,
     nothing_pasted: bool = False,
+    others: Sequence[Pixels] = (),
 ) -> PlanAnomalies:
     """What a recipe makes of a detector's own normal images, as the detector sees them.
 
     ``images``: (H, W, 3) uint8, all of one size, and of the product ``category``. Each sample is to show a
     defect, whatever share of them the recipe would leave normal; its seed and ``seed`` together decide
-    everything random. ``nothing_pasted`` is a `Pipeline`'s. Raises InputError as `freeze` and `PlanAnomalies`
-    do, and for a foreground of mask files, which have the size of the images before they were resized.
+    everything random. ``nothing_pasted`` is a `Pipeline`'s. With ``judge.abnormal`` what is normal is learned
+    from ``others``, further normal images of that size, and where that ends from ``images``; without others
+    both are parts of ``images``. Raises InputError as `freeze` and `PlanAnomalies` do, and for a
+    foreground of mask files, which have the size of the images before they were resized.
     """
     _require_masks(recipe)
     if isinstance(recipe.foreground, MaskFolder):
@@ -71,9 +75,11 @@ def anomalies_on(
             f"recipe {recipe.name}: foreground masks fit the images at their own size, and a detector sees "
             "them resized; take foreground: auto"
         )
-    is_grey = all((pixels == pixels[..., :1]).all() for pixels in images)
-    encoded = [_png(pixels[..., :1] if is_grey else pixels) for pixels in images]
-    source = UploadSource.of(encoded, category, HELD_OUT if recipe.judge.abnormal else 0.0)
+    others = others if recipe.judge.abnormal else ()
+    is_grey = all((pixels == pixels[..., :1]).all() for pixels in (*images, *others))
+    encoded = [_png(pixels[..., :1] if is_grey else pixels) for pixels in (*images, *others)]
+    held_out = HELD_OUT if recipe.judge.abnormal and not others else 0.0
+    source = UploadSource.of(encoded, category, held_out)
     height, width = images[0].shape[:2]
     own = recipe.model_copy(
         update={
@@ -87,7 +93,17 @@ def anomalies_on(
             "seed": Stream(recipe.seed, seed, "anomalies to learn from").integer(0, 2**53),
         }
     )
-    return PlanAnomalies(freeze(own, progress), nothing_pasted=nothing_pasted)
+    if not others:
+        return PlanAnomalies(freeze(own, progress), nothing_pasted=nothing_pasted)
+    ground = find_ground(own, progress)
+    ours = {entry.path for entry in source.entries()[: len(images)]}
+    sides = [
+        image.model_copy(update={"split": "held-out" if image.path in ours else "train"})
+        for image in ground.images
+    ]
+    chosen = own.model_copy(update={"split": "held-out"})
+    plan = freeze_on(replace(ground, images=sides), chosen, Pins(), progress)
+    return PlanAnomalies(plan, nothing_pasted=nothing_pasted)
 
 
 def _require_masks(recipe: Recipe) -> None:

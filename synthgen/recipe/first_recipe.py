@@ -11,6 +11,7 @@ from synthgen.images.depth import Levels, depth_range, levels
 from synthgen.images.pixels import Decoded, Pixels, is_grey
 from synthgen.images.preparation import Preparation
 from synthgen.images.prepare import prepare
+from synthgen.recipe.look_alikes import LookAlikes, advised, is_worthwhile
 from synthgen.recipe.proposed_methods import propose_methods
 from synthgen.recipe.proposed_size import propose_size
 from synthgen.recipe.recipe import Recipe
@@ -28,6 +29,9 @@ from synthgen.storage.place import local_path
 from synthgen.storage.root import Root
 from synthgen.storage.whole_file import write_new
 
+Compare = Callable[[Recipe, Stages], LookAlikes]
+"""Finds out which of a recipe's methods make what its good products look like."""
+
 MOST_LOOKED_AT = 300
 """Images that are decoded for their size and colour, evenly spread over the source."""
 
@@ -38,12 +42,15 @@ def write_recipe(
     source: Source | None = None,
     note: Callable[[str], None] = lambda _: None,
     progress: Stages = silent,
+    *,
+    compare: Compare | None = None,
 ) -> Recipe:
     """Look at a folder (or URL) of normal images and write a commented recipe for it to ``out``.
 
     ``source`` is what lies in the folder, where it is not to be recognised. ``note`` is called with what a
-    person should know of the folder's other files, a sentence each. Raises InputError where there is no
-    usable image, or ``out`` exists or cannot be written.
+    person should know of the folder's other files, a sentence each. ``compare`` finds out which methods make
+    what good products look like, and raises InputError where that cannot be told. Raises InputError where
+    there is no usable image, or ``out`` exists or cannot be written.
     """
     place = local_path(out)
     _require_free(place)
@@ -71,13 +78,37 @@ def write_recipe(
     offers = propose_methods({rule.product_type for rule in rules.values()}, *preparation.size)
     with progress("trying the methods", "methods") as report:
         offers = trial.of(offers, report)
-    text = recipe_text(_name(str(folder)), source, look, rules, Proposal(proposed, offers))
+    proposal = Proposal(proposed, offers)
+    recipe = parse_model(recipe_text(_name(str(folder)), source, look, rules, proposal), str(out), Recipe)
+    proposal = _compared(recipe, proposal, compare, progress)
+    text = recipe_text(_name(str(folder)), source, look, rules, proposal)
     recipe = parse_model(text, str(out), Recipe)
     try:
         write_new(place, text.encode())
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     return recipe
+
+
+def _compared(recipe: Recipe, proposal: Proposal, compare: Compare | None, progress: Stages) -> Proposal:
+    """The proposal with what a comparison of its defects with good products says of it."""
+    if compare is None:
+        return proposal
+    try:
+        found = compare(recipe, progress)
+    except InputError as error:
+        return proposal._replace(
+            abnormal=f"Whether defects look like good products was not looked at: {error}"
+        )
+    methods = advised(proposal.methods, found)
+    worthwhile = is_worthwhile(methods, found)
+    shares = ", ".join(f"{method} {found.share(method):.0%}" for method in found.looked_at)
+    return proposal._replace(
+        methods=methods,
+        asks_abnormal=worthwhile,
+        abnormal=f"Of {found.category}, as many defects look like good products: {shares}"
+        + ("." if worthwhile else "; so few that there is no need to ask."),
+    )
 
 
 def _require_free(out: Path) -> None:

@@ -43,6 +43,10 @@ class Proposal(NamedTuple):
 
     size: ProposedSize
     methods: Sequence[Offer]
+    abnormal: str = ""
+    """What was found of methods whose defects look like good products, in a sentence."""
+    asks_abnormal: bool = False
+    """Whether each defect is to be compared with good products."""
 
 
 def recipe_text(
@@ -102,7 +106,8 @@ judge:
 {indent(_says("min_contrast", JudgeRules), "  ")}
   min_contrast: 4
 {indent(_says("abnormal", JudgeRules), "  ")}
-  # abnormal: {{quantile: 0.95, min_share: 0.5, otherwise: redraw}}
+{indent(_comment(proposal.abnormal), "  ")}
+  {"" if proposal.asks_abnormal else "# "}abnormal: {{quantile: 0.95, min_share: 0.5, otherwise: redraw}}
 
 {_says("attempts")}
 attempts: 50

