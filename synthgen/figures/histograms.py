@@ -96,11 +96,16 @@ def _tables(statistics: ShardStatistics) -> dict[str, dict[str, int]]:
         for method, reasons in statistics.rejected.items()
         for reason, count in reasons.items()
     }
+    look_normal = {
+        f"{method}, of {count:,}": statistics.looked_normal.get(method, 0)
+        for method, count in statistics.looked_at.items()
+    }
     tables = {
         "outcomes": statistics.outcomes,
         "methods": statistics.methods,
         "categories": statistics.categories,
         "rejected": rejected,
+        "defects that look like good products": look_normal,
     }
     return {title: _most_frequent(counts) for title, counts in tables.items() if counts}
 

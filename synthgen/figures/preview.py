@@ -67,8 +67,18 @@ def sheet(samples: Sequence[Sample], title: str, columns: int | None = None) -> 
         raise InputError(
             f"a preview of {len(samples)} samples has 1 to {len(samples)} columns, not {columns}."
         )
-    groups = [_preview_group(sample) for sample in samples]
+    groups = [_preview_group(sample) for sample in _most_abnormal_first(samples)]
     return paint(groups, title, _summary(samples), PREVIEW, headings=HEADINGS, columns=columns)
+
+
+def _most_abnormal_first(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """The samples, the most abnormal first, where they were compared with good products."""
+
+    def abnormality(sample: Sample) -> tuple[float, float]:
+        found = sample.facts.abnormality
+        return (-found.share, -found.excess) if found and sample.facts.label else (1.0, 0.0)
+
+    return sorted(samples, key=abnormality)
 
 
 def contact_sheet(samples: Sequence[Sample], title: str) -> Image.Image:
@@ -150,12 +160,13 @@ def _preview_notes(facts: Facts) -> tuple[Note, ...]:
     key = Note(facts.key, f"attempts {facts.attempts}")
     if facts.outcome == "rejected":
         return key, Note(f"{facts.method}, rejected", f"left normal: {facts.reason}")
-    change = Note(f"contrast {facts.contrast:.1f}", f"Lab {facts.contrast_lab:.1f}")
+    beyond = f"beyond normal {facts.abnormality.share:.0%}" if facts.abnormality else ""
+    change = Note(f"contrast {facts.contrast:.1f}", beyond or f"Lab {facts.contrast_lab:.1f}")
     return (
         key,
         Note(facts.method, _strength(facts)),
         Note(f"area {_percent(facts.area)}", f"{facts.area_pixels:,} px"),
-        change if facts.paired else Note("not paired", "no normal image"),
+        change if facts.paired else Note("not paired", beyond or "no normal image"),
     )
 
 
@@ -166,6 +177,8 @@ def _contact_group(sample: Sample) -> Group:
     if facts.outcome == "normal":
         return Group((outlined,), (Note("normal", "no defect"),))
     detail = _strength(facts) if facts.outcome == "anomalous" else "rejected"
+    if facts.abnormality and facts.label:
+        detail = f"beyond {facts.abnormality.share:.0%}"
     return Group((outlined,), (Note(facts.method, detail),))
 
 

