@@ -97,9 +97,7 @@ def _compared(recipe: Recipe, proposal: Proposal, compare: Compare | None, progr
     try:
         found = compare(recipe, progress)
     except InputError as error:
-        return proposal._replace(
-            abnormal=f"Whether defects look like good products is not known: {error}"
-        )
+        return proposal._replace(abnormal=f"Whether defects look like good products is not known: {error}")
     methods = advised(proposal.methods, found)
     worthwhile = is_worthwhile(methods, found)
     shares = ", ".join(f"{method} {found.share(method):.0%}" for method in found.looked_at)

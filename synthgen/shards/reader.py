@@ -1,7 +1,9 @@
 """Reading shards back with plain tarfile: whole, or one sample by its key."""
 
+import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from typing import IO, cast
@@ -47,11 +49,20 @@ def open_directory(url: str | PathLike[str]) -> Root:
 def read_plan(root: Root) -> Plan:
     """The plan that the shards of a directory are made from."""
     try:
-        return Plan.model_validate_json(root.content(PLAN_NAME) or b"")
+        return Plan.model_validate_json(_renewed(root.content(PLAN_NAME) or b""))
     except ValidationError as error:
         raise InputError(
             f"{root.url}/{PLAN_NAME} is not a plan that this version reads ({first_fault(error)})"
         ) from error
+
+
+def _renewed(text: bytes) -> bytes:
+    """The JSON text of a plan, in which what the judge asks may still stand where it stood before."""
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
+        plan = json.loads(text)
+        plan["recipe"]["judge"] = {"min_contrast": plan["recipe"].pop("min_contrast")}
+        return json.dumps(plan).encode()
+    return text
 
 
 def read_marks(root: Root) -> list[Mark]:

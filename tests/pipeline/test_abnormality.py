@@ -23,8 +23,9 @@ from synthgen.pipeline.replay import render_again
 from synthgen.pipeline.verify import verify
 from synthgen.recipe.judge import AbnormalRule, JudgeRules
 from synthgen.sample import Sample
-from synthgen.shards.reader import open_directory, read_marks, read_samples
+from synthgen.shards.reader import RawSample, open_directory, read_marks, read_samples
 from synthgen.shards.statistics import ShardStatistics, look_normal_sentences, merge
+from synthgen.shards.verify_sample import SampleChecks
 from synthgen.storage.root import Root
 from tests.recipes import ALL_METHODS, small_recipe
 
@@ -188,6 +189,34 @@ def test_workers_change_no_byte_and_every_sample_is_verified_and_replayed(
     ]
     assert len(replayed) == COUNT
     assert all(each.identical for each in replayed)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"share": 0.25}, "facts.abnormality.abnormal"),
+        ({"abnormal": False, "share": 0.25}, "facts.abnormality.abnormal"),
+        (None, "facts.abnormality is given"),
+    ],
+)
+def test_a_verdict_that_does_not_fit_the_plan_is_found(wrong: dict[str, Any] | None, what: str) -> None:
+    plan = plan_of("redraw")
+    sample = anomalous(samples_of("redraw"))[0]
+    assert sample.facts.abnormality
+    changed = sample.facts.abnormality.model_copy(update=wrong) if wrong else None
+    facts = sample.facts.model_copy(update={"abnormality": changed})
+    members = {
+        "png": png.encode(sample.image),
+        "mask.png": png.encode(sample.mask[..., None]),
+        "cls": b"1",
+        "json": facts.model_dump_json().encode(),
+    }
+    checks = SampleChecks(plan, None)
+    raw = RawSample(facts.key, members, [])
+    _, findings = checks.check(raw, facts.index)
+    assert {finding.what for finding in findings} == {what}
+    right = members | {"json": sample.facts.model_dump_json().encode()}
+    assert checks.check(RawSample(facts.key, right, []), facts.index)[1] == []
 
 
 def test_where_nothing_is_abnormal_the_run_fails_with_advice(tmp_path: Path) -> None:

@@ -445,6 +445,17 @@ def test_a_plan_that_was_edited_is_found(shards: Path) -> None:
     assert (problem.shard, problem.what) == ("plan.json", "fingerprint")
 
 
+def test_a_plan_of_before_the_judge_had_rules_is_read(shards: Path) -> None:
+    plan = json.loads((shards / "plan.json").read_text())
+    least = plan["recipe"].pop("judge")["min_contrast"]
+    (shards / "plan.json").write_text(json.dumps(plan | {"recipe": plan["recipe"] | {"min_contrast": least}}))
+    assert verify_shards(shards).ok  # its fingerprint, too, which names the samples
+    plan["recipe"]["min_contrast"] = 1
+    (shards / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(InputError, match=r"judge.min_contrast.* is 2 grey levels or more"):
+        verify_shards(shards)
+
+
 def test_the_list_of_problems_is_bounded_and_the_count_is_not(shards: Path) -> None:
     for shard in range(3):
 
