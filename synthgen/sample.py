@@ -13,6 +13,8 @@ from synthgen.images.preparation import Tile
 from synthgen.scene import Scene
 
 FORMAT_VERSION = 1
+SHARE_DIGITS = 6
+"""To which shares are rounded in the facts."""
 
 
 class AbnormalityFacts(FrozenModel):

@@ -10,7 +10,6 @@ from operator import itemgetter
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -56,8 +55,11 @@ class NormalMemories:
 
     def memory(self, category: str) -> NormalMemory:
         """The memory of a category, as it was pinned."""
+        pinned = self._plan.normality[category]
+        if kept := kept_memory(pinned):
+            return kept
         memory, found = self._found(category)
-        if found != self._plan.normality[category]:
+        if found != pinned:
             raise RunError(
                 f"judge.abnormal: what good products of {category} look like came out otherwise than in the "
                 "plan, as with other library versions or on another kind of processor; start in a new "
@@ -66,9 +68,11 @@ class NormalMemories:
         return memory
 
     def _found(self, category: str) -> tuple[NormalMemory, PinnedMemory]:
-        name = self._key(category)
-        if found := _read(cached(KIND, name)):
-            return found
+        name = f"{self._key(category)}.json"
+        with suppress(ValidationError):
+            pinned = PinnedMemory.model_validate_json(cached(KIND, name) or b"")
+            if kept := kept_memory(pinned):
+                return kept, pinned
         memory, images = self._made(category)
         tensors = _packed(memory)
         pinned = PinnedMemory(
@@ -78,7 +82,8 @@ class NormalMemories:
             threshold=memory.threshold,
             image_share=memory.image_share,
         )
-        keep(KIND, name, pinned.model_dump_json().encode() + b"\n" + tensors)
+        keep(KIND, pinned.sha256, tensors)
+        keep(KIND, name, pinned.model_dump_json().encode())
         return memory, pinned
 
     def _made(self, category: str) -> tuple[NormalMemory, int]:
@@ -142,6 +147,17 @@ class NormalMemories:
         return CellNetwork()
 
 
+def kept_memory(pinned: PinnedMemory) -> NormalMemory | None:
+    """The memory that was pinned, where this user's cache has it and the network is the same."""
+    tensors = cached(KIND, pinned.sha256)
+    if tensors is None or sha256(tensors).hexdigest() != pinned.sha256 or pinned.network != network_sha256():
+        return None
+    found = load(tensors)
+    return NormalMemory(
+        found["cells"], found["mean"], found["whitening"], pinned.threshold, pinned.image_share
+    )
+
+
 def promise_notes(pinned: Mapping[str, PinnedMemory]) -> list[str]:
     """What a person should know of the promise of memories by their categories, a sentence for each."""
     return [
@@ -155,17 +171,3 @@ def promise_notes(pinned: Mapping[str, PinnedMemory]) -> list[str]:
 def _packed(memory: NormalMemory) -> bytes:
     tensors = {"cells": memory.cells, "mean": memory.mean, "whitening": memory.whitening}
     return save({name: tensor.contiguous() for name, tensor in tensors.items()})
-
-
-def _read(data: bytes | None) -> tuple[NormalMemory, PinnedMemory] | None:
-    """A memory that was kept: a line that says what is pinned of it, and its tensors. None if not whole."""
-    head, _, tensors = (data or b"").partition(b"\n")
-    with suppress(ValidationError, SafetensorError, KeyError):
-        pinned = PinnedMemory.model_validate_json(head)
-        if sha256(tensors).hexdigest() == pinned.sha256:
-            found = load(tensors)
-            memory = NormalMemory(
-                found["cells"], found["mean"], found["whitening"], pinned.threshold, pinned.image_share
-            )
-            return memory, pinned
-    return None

@@ -14,7 +14,7 @@ from synthgen.pipeline.image_store import CACHE_BYTES, PlanLibrary, Shelf
 from synthgen.plan.image_order import ImageOrder, drawn_from
 from synthgen.plan.plan import Plan
 from synthgen.plan.record import Recorder
-from synthgen.sample import FORMAT_VERSION, AbnormalityFacts, Facts, Sample, sample_key
+from synthgen.sample import FORMAT_VERSION, SHARE_DIGITS, AbnormalityFacts, Facts, Sample, sample_key
 from synthgen.streams import Stream
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _abnormality_facts(draft: Draft) -> AbnormalityFacts | None:
         return None
     examined = draft.examined if draft.accepted else None
     return AbnormalityFacts(
-        share=round(examined.abnormality.share, 6) if examined else 0.0,
+        share=round(examined.abnormality.share, SHARE_DIGITS) if examined else 0.0,
         excess=round(examined.abnormality.excess, 4) if examined else 0.0,
         abnormal=bool(examined and examined.is_abnormal),
         looked_normal=draft.looked_normal,

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from synthgen.config.validation import first_fault
-from synthgen.defect import cut_down
+from synthgen.defect import Composite, cut_down
 from synthgen.errors import InputError
 from synthgen.images import png
 from synthgen.images.decode import MOST_MEGAPIXELS, UnusableImage, decode
@@ -27,7 +27,8 @@ from synthgen.recipe.recipe import ImageFormat
 from synthgen.regions.foreground import apply
 from synthgen.regions.large_pictures import foreground_of
 from synthgen.regions.mask_folder import read_foreground
-from synthgen.sample import Facts
+from synthgen.runtime.extras import has_extra
+from synthgen.sample import SHARE_DIGITS, Facts
 from synthgen.scene import Scene
 from synthgen.shards.reader import RawSample, read_sample
 from synthgen.storage.output import OutputDirectory, explained
@@ -36,6 +37,7 @@ from synthgen.synthesizers.registry import SYNTHESIZERS
 if TYPE_CHECKING:
     from synthgen.diffusion.model import DiffusionModel
     from synthgen.diffusion.model_files import PinnedModel
+    from synthgen.normality.abnormality import Abnormality
     from synthgen.shards.bank import Bank
 
 T = TypeVar("T")
@@ -53,6 +55,9 @@ class Replay:
     stored_mask: Pixels
     lossless: bool
     """Whether the stored image is in a lossless format."""
+    abnormality: "Abnormality | None" = None
+    """What the defect is like beside good products, seen again; None where the facts say nothing of it, or
+    what is normal is not in this user's cache."""
 
     @property
     def largest_difference(self) -> int:
@@ -63,7 +68,13 @@ class Replay:
     def identical(self) -> bool:
         """Whether the mask and, in a lossless format, the image equal the stored ones in every pixel."""
         same_mask = np.array_equal(self.mask, self.stored_mask)
-        return same_mask and (not self.lossless or self.largest_difference == 0)
+        return same_mask and self.same_verdict and (not self.lossless or self.largest_difference == 0)
+
+    @property
+    def same_verdict(self) -> bool:
+        """Whether the defect is as abnormal as its facts say, as far as that was seen again."""
+        stored, found = self.facts.abnormality, self.abnormality
+        return not (stored and found) or round(found.share, SHARE_DIGITS) == stored.share
 
     def write(self, out: str | Path) -> None:
         """Write image, mask and normal image as PNG to a directory, which is made where it is not there."""
@@ -76,6 +87,11 @@ class Replay:
     def line(self) -> str:
         """What came of it, in one line."""
         what = f"{self.facts.key} ({self.facts.method}, {self.facts.outcome})"
+        if not self.same_verdict and self.abnormality and self.facts.abnormality:
+            return (
+                f"{what}: {self.abnormality.share:.1%} of it is beyond normal, and the facts say "
+                f"{self.facts.abnormality.share:.1%}"
+            )
         if not self.identical:
             return f"{what}: differs from the stored sample, by up to {self.largest_difference} grey levels"
         if self.lossless:
@@ -149,7 +165,7 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
             f"sample {stored.key}: holds no record that this version can replay ({reason})"
         ) from error
     scene = _RecordLibrary(facts, record, files).scene(facts.source_sha256)
-    image, mask = scene.image, np.zeros(scene.image.shape[:2], np.uint8)
+    image, mask, abnormality = scene.image, np.zeros(scene.image.shape[:2], np.uint8), None
     if facts.label:
         synthesizer = SYNTHESIZERS[facts.method]
         params = synthesizer.params_type.model_validate(record.drawn)
@@ -158,6 +174,7 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         if record.kept_cells:
             result = cut_down(result, pixels_of(_kept(record.kept_cells, result.box, stored.key), result.box))
         image, mask = result.image, result.mask
+        abnormality = _seen_again(record, result, device)
     extension = next(name for name in get_args(ImageFormat) if name in stored.members)
     return Replay(
         facts=facts,
@@ -167,7 +184,23 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         stored_image=_decoded(stored, extension, decode).astype(np.uint8, copy=False),
         stored_mask=np.where(_decoded(stored, "mask.png", read_mask), np.uint8(255), np.uint8(0)),
         lossless=extension != "jpg",
+        abnormality=abnormality,
     )
+
+
+def _seen_again(record: Record, result: Composite, device: str) -> "Abnormality | None":
+    if record.normality is None or not has_extra("detectors"):
+        return None
+    from synthgen.normality.examination import Subject, examine
+    from synthgen.pipeline.image_store import Shelf
+    from synthgen.pipeline.normal_memory import kept_memory
+
+    memory = kept_memory(record.normality)
+    if memory is None:
+        return None
+    network = Shelf().cell_network(device)
+    subject = Subject(memory.to(network.device), result.image, result.mask, result.box)
+    return examine(network, [subject])[0].abnormality
 
 
 def _kept(text: str, box: tuple[int, int, int, int], key: str) -> Cells:

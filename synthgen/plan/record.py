@@ -8,6 +8,7 @@ from pydantic import Field
 
 from synthgen.config.model import FrozenModel
 from synthgen.images.preparation import Preparation, Tile
+from synthgen.normality.pinned import PinnedMemory
 from synthgen.plan.plan import Plan
 from synthgen.regions.foreground import ForegroundRule
 from synthgen.sources.records import NormalImage
@@ -26,6 +27,8 @@ class Record(FrozenModel):
     kept_cells: str = ""
     """With ``judge.abnormal.otherwise: clip``: which of the cells that the defect's box touches were kept,
     row by row, a bit each, in hexadecimal; empty where the defect is as it was made."""
+    normality: PinnedMemory | None = None
+    """With ``judge.abnormal``: what the defect was compared with."""
     drawn: dict[str, Any]
     """The method's drawn parameters; empty for a normal sample."""
 
@@ -39,6 +42,10 @@ class Recorder:
             category: f'{{"preparation":{preparation},"foreground":{rule.model_dump_json(exclude={"reason"})}'
             for category, rule in plan.foreground.items()
         }
+        self._normality = {
+            category: f',"normality":{pinned.model_dump_json()}'
+            for category, pinned in plan.normality.items()
+        }
 
     def record(
         self, image: NormalImage, params: Params | None, other_tiles: Mapping[str, Tile], kept_cells: str = ""
@@ -50,4 +57,5 @@ class Recorder:
         places = {sha256: tile.model_dump() for sha256, tile in other_tiles.items()}
         tiles = f',"other_tiles":{json.dumps(places)}' if places else ""
         kept = f',"kept_cells":"{kept_cells}"' if kept_cells else ""
-        return f'{shared}{tiles}{kept},"drawn":{drawn}}}'
+        normality = self._normality.get(image.category, "") if params else ""
+        return f'{shared}{tiles}{kept}{normality},"drawn":{drawn}}}'

@@ -1,6 +1,7 @@
 """Defects that must be abnormal: every method on built-in textures, beside a slow version of the verdict."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,14 @@ def test_workers_change_no_byte_and_every_sample_is_verified_and_replayed(
     ]
     assert len(replayed) == COUNT
     assert all(each.identical for each in replayed)
+    seen = [each for each in replayed if each.facts.label]
+    assert all(each.abnormality and each.same_verdict for each in seen)
+    told = seen[0].facts.abnormality
+    assert told
+    lied = seen[0].facts.model_copy(update={"abnormality": told.model_copy(update={"share": 0.123})})
+    other = replace(seen[0], facts=lied)
+    assert not other.identical
+    assert "and the facts say 12.3%" in other.line()
 
 
 @pytest.mark.parametrize(
@@ -333,16 +342,20 @@ def test_a_memory_is_made_once_and_again_where_its_file_is_damaged(
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
     plan = synthgen.freeze(recipe_of("redraw"))
     assert plan == plan_of("redraw")
-    [file] = (tmp_path / "normality").iterdir()
+    file = tmp_path / "normality" / plan.normality["brick"].sha256
     data = bytearray(file.read_bytes())
     data[-100] ^= 1
     file.write_bytes(data)
     assert synthgen.freeze(recipe_of("redraw")) == plan
     assert bytes(data) != file.read_bytes()
-    file.chmod(0o400)
     before = file.stat().st_mtime_ns
     assert synthgen.freeze(recipe_of("redraw")) == plan
     assert file.stat().st_mtime_ns == before
+    [pin] = (tmp_path / "normality").glob("*.json")
+    pin.write_text("{")
+    assert synthgen.freeze(recipe_of("redraw")) == plan
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(pin / "no folder"))
+    assert synthgen.freeze(recipe_of("redraw")) == plan
 
 
 def test_the_rule_is_part_of_the_fingerprint_and_only_where_it_is_given() -> None:
