@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from synthgen.diffusion.model_files import digest as model_digest
 from synthgen.diffusion.model_files import is_model, model_directory
 from synthgen.errors import InputError
-from synthgen.pipeline.image_store import load_pinned
+from synthgen.pipeline.image_store import Shelf, load_pinned
 from synthgen.shards.numbering import PLAN_NAME
 from synthgen.sources.builtin import BuiltinSource, Photograph
 from synthgen.sources.recognise import source_for
@@ -29,6 +29,8 @@ class FileIndex:
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = urls
         self._readers: dict[str, Callable[[], bytes]] = {}
+        self.shelf = Shelf()
+        """Networks that a replay looks through."""
         self._models: dict[tuple[str, str], DiffusionModel] = {}
         self._banks: dict[str, Bank] = {}
         for url in urls:

@@ -174,7 +174,7 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
         if record.kept_cells:
             result = cut_down(result, pixels_of(_kept(record.kept_cells, result.box, stored.key), result.box))
         image, mask = result.image, result.mask
-        abnormality = _seen_again(record, result, device)
+        abnormality = _seen_again(record, result, files, device)
     extension = next(name for name in get_args(ImageFormat) if name in stored.members)
     return Replay(
         facts=facts,
@@ -188,17 +188,16 @@ def render_again(stored: RawSample, files: FileIndex, device: str = "cpu") -> Re
     )
 
 
-def _seen_again(record: Record, result: Composite, device: str) -> "Abnormality | None":
+def _seen_again(record: Record, result: Composite, files: FileIndex, device: str) -> "Abnormality | None":
     if record.normality is None or not has_extra("detectors"):
         return None
     from synthgen.normality.examination import Subject, examine
-    from synthgen.pipeline.image_store import Shelf
     from synthgen.pipeline.normal_memory import kept_memory
 
     memory = kept_memory(record.normality)
     if memory is None:
         return None
-    network = Shelf().cell_network(device)
+    network = files.shelf.cell_network(device)
     subject = Subject(memory.to(network.device), result.image, result.mask, result.box)
     return examine(network, [subject])[0].abnormality
 
