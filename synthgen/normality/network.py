@@ -15,8 +15,8 @@ from synthgen.detectors.segmenter.cells import cells_of
 from synthgen.images.pixels import Pixels
 
 BATCH = 4
-"""Windows that are seen together; a smaller batch is filled up, since its size would change the last bits. The
-activations of larger ones come fresh from the system each time, which takes a fifth longer."""
+"""Windows that are seen together; a smaller batch is filled up, since its size would change the last bits.
+The memory of a larger one's activations comes fresh from the system each time, which takes a fifth longer."""
 STAGES = (1, 2, 3)
 
 
