@@ -95,7 +95,10 @@ class Facts(FrozenModel):
     contrast_lab: float
     """Mean CIE 1976 colour difference (Lab, D65) of at most 1,024 pixels, evenly spaced in the mask."""
     abnormality: Annotated[AbnormalityFacts | None, Field(exclude_if=lambda found: found is None)] = None
-    """How abnormal the defect is; only there with ``judge.abnormal``."""
+    """How abnormal the defect is, only there with ``judge.abnormal``: the share of the mask in cells (8 x 8
+    pixels) beyond normal variation; its cells' mean distance from normal, as a multiple of where that
+    variation ends, less 1; whether it is abnormal by the recipe; and the methods of attempts before that
+    were not."""
     product_type: Literal["texture", "object"]
     """``texture``: everything is foreground; ``object``: a rule or a mask finds the product."""
     foreground_area: float

@@ -14,7 +14,14 @@ from synthgen.figures.charts import BLUE
 from synthgen.figures.sheet import FRAME, INK, MARGIN, PANEL, PAPER, QUIET, SUBTITLE, TITLE, font
 from synthgen.figures.tiles import Colour
 from synthgen.images.own import drawn
-from synthgen.shards.statistics import AREA_EDGES, CONTRAST_EDGES, CONTRAST_STEP, GRID, ShardStatistics
+from synthgen.shards.statistics import (
+    AREA_EDGES,
+    CONTRAST_EDGES,
+    CONTRAST_STEP,
+    GRID,
+    ShardStatistics,
+    look_normal_sentences,
+)
 from synthgen.storage.output import write_file
 
 MOST_ROWS = 10
@@ -39,6 +46,8 @@ def text(statistics: ShardStatistics) -> str:
     """Outcomes, methods, categories, rejections, areas, contrasts and positions, for a terminal."""
     blocks = [[headline(statistics)]]
     blocks += [[title, *_text_bars(counts)] for title, counts in _tables(statistics).items()]
+    if sentences := look_normal_sentences(statistics):
+        blocks.append(["compared with good products", *(f"  {sentence}" for sentence in sentences)])
     if statistics.measured:
         areas = _trimmed(_area_labels(), statistics.areas)
         contrasts = _trimmed(_contrast_labels(), statistics.contrasts)
@@ -96,16 +105,11 @@ def _tables(statistics: ShardStatistics) -> dict[str, dict[str, int]]:
         for method, reasons in statistics.rejected.items()
         for reason, count in reasons.items()
     }
-    look_normal = {
-        f"{method}, of {count:,}": statistics.looked_normal.get(method, 0)
-        for method, count in statistics.looked_at.items()
-    }
     tables = {
         "outcomes": statistics.outcomes,
         "methods": statistics.methods,
         "categories": statistics.categories,
         "rejected": rejected,
-        "defects that look like good products": look_normal,
     }
     return {title: _most_frequent(counts) for title, counts in tables.items() if counts}
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from synthgen.figures.histograms import draw, text
-from synthgen.sample import Facts
-from synthgen.shards.statistics import ShardStatistics, merge
+from synthgen.sample import AbnormalityFacts, Facts
+from synthgen.shards.statistics import ShardStatistics, look_normal_sentences, merge
 
 METHODS = ("cutpaste", "scar", "nsa")
 
@@ -156,6 +156,31 @@ def test_text_names_every_count(many: list[Facts]) -> None:
     assert "scar: empty mask" in shown
     longest = max(line.count("█") for line in shown.splitlines() if "%" in line)
     assert longest == 40
+
+
+def test_defects_that_look_like_good_products_are_counted_by_the_method_that_made_them() -> None:
+    def compared(index: int, abnormal: bool, looked_normal: list[str], **fields: Any) -> Facts:
+        found = AbnormalityFacts(share=0.4, excess=0.0, abnormal=abnormal, looked_normal=looked_normal)
+        return (facts if fields.get("label", 1) else normal)(index, abnormality=found, **fields)
+
+    some = [
+        compared(0, True, [], method="scar"),
+        compared(1, True, ["nsa", "nsa", "scar"], method="scar"),
+        compared(2, False, [], method="nsa"),  # only reported
+        compared(3, False, ["nsa"], method="nsa", label=0, outcome="rejected"),
+        compared(4, False, [], method="none", label=0),
+        facts(5),
+    ]
+    statistics = ShardStatistics.of(some)
+    assert statistics.looked_at == {"nsa": 4, "scar": 3}
+    assert statistics.looked_normal == {"nsa": 4, "scar": 1}
+    assert merge([ShardStatistics.of(some[:2]), ShardStatistics.of(some[2:])]) == statistics
+    assert look_normal_sentences(statistics) == [
+        "nsa: 100% of its defects look like good products here",
+        "scar: 33% of its defects look like good products here",
+    ]
+    assert all(sentence in text(statistics) for sentence in look_normal_sentences(statistics))
+    assert "compared with good products" not in text(ShardStatistics.of([facts(0)]))
 
 
 def test_text_and_picture_do_without_anomalies(tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ class SameConvolution(nn.Conv2d):
         missing = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[2:]]
         top, left = (amount // 2 for amount in missing)
         bottom, right = missing[0] - top, missing[1] - left
-        # Where the padding is uneven, a row and a column of zeros make the kernel fit an even one: copying all
-        # channels into larger ones takes a tenth of the network's time.
+        # Where the padding is uneven, a row and a column of zeros make the kernel fit an even one: copying
+        # all channels into larger ones takes a tenth of the network's time.
         weight = functional.pad(self.weight, (right - left, 0, bottom - top, 0))
         return functional.conv2d(x, weight, self.bias, stride, (bottom, right), 1, self.groups)
 
