@@ -16,7 +16,7 @@ from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.bounded_cache import BoundedCache
 from synthgen.sources.records import RejectedFile
 from synthgen.sources.survey import NoUsableImageError
-from synthgen.sources.uploads import UploadSource
+from synthgen.sources.uploads import HELD_OUT, UploadSource
 
 UPLOADS_KEPT = 8
 """Plans of uploaded images that are kept, in case that the next job is of the same."""
@@ -65,9 +65,10 @@ class Plans:
 
     def _freeze(self, uploaded: Uploaded) -> Pipeline:
         self._require_images(uploaded.images)
-        source = UploadSource.of(uploaded.images, uploaded.category)
+        held_out = HELD_OUT if uploaded.recipe.judge.abnormal else 0.0
+        source = UploadSource.of(uploaded.images, uploaded.category, held_out)
         recipe = uploaded.recipe.model_copy(update={"source": source})
-        seen = recipe.model_dump_json(include={"size", "resize", "intensity_range", "foreground"})
+        seen = recipe.model_dump_json(include={"size", "resize", "intensity_range", "foreground", "judge"})
         ground = self._grounds.get(_key(uploaded, seen), lambda: _ground(recipe))
         self._require_size(ground)
         return Pipeline(

@@ -18,11 +18,9 @@ from synthgen.recipe.recipe import Recipe
 from synthgen.regions.foreground import MaskFolder
 from synthgen.runtime.progress import Stages, silent
 from synthgen.sample import Sample
-from synthgen.sources.uploads import UploadSource
+from synthgen.sources.uploads import HELD_OUT, UploadSource
 from synthgen.streams import Stream
 
-HELD_OUT = 0.25
-"""Share of a detector's normal images that tell where normal variation ends; samples are made of all."""
 PNG_EFFORT = 1
 """The pictures are decoded once, so they are to be encoded quickly."""
 

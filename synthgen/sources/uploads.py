@@ -8,6 +8,9 @@ from pydantic import PrivateAttr
 from synthgen.images.decode import MOST_MEGAPIXELS
 from synthgen.sources.base import Entry, Source
 
+HELD_OUT = 0.25
+"""Share of the images that tell where normal variation ends; samples are made of all."""
+
 
 class UploadSource(Source):
     """Encoded images in memory, of one category: ``images.0``, ``images.1`` and so on."""

