@@ -55,8 +55,8 @@ class _Piece(NamedTuple):
 
 def examine(network: CellNetwork, subjects: Sequence[Subject]) -> list[Finding]:
     """Look at some images; each comes to the same, whichever are looked at together."""
-    pieces = [list(_pieces(subject.image, subject.mask, subject.box)) for subject in subjects]
     with torch.inference_mode(), one_torch_thread():
+        pieces = [list(_pieces(subject.image, subject.mask, subject.box)) for subject in subjects]
         cells = iter(_cells(network, [piece for own in pieces for piece in own]))
         return [
             _finding(subject, [(piece, next(cells)) for piece in own])
