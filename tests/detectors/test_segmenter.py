@@ -67,6 +67,38 @@ def test_masks_that_mark_nothing_are_counted() -> None:
             assert found.notes[0].startswith("1 of 8 masks mark no cell by the rule 'half'")
 
 
+def test_cells_that_look_like_good_products_are_not_learned_from() -> None:
+    """Whatever the mask says of them, the same is learned; and what has no other cell counts as normal."""
+
+    class Doubted(Spots):
+        marked, doubted = True, True
+
+        def batch(self, numbers: range):  # type: ignore[no-untyped-def]
+            whole = super().batch(numbers)
+            doubtful = torch.zeros_like(whole.masks)
+            doubtful[:, :16, :16] = True
+            if self.marked:
+                whole.masks[:, :16, :16] = True
+            whole.masks[0] &= doubtful[0]
+            return whole._replace(doubtful=doubtful if self.doubted else None)
+
+    def learned(marked: bool, doubted: bool) -> Segmenter:
+        source = Doubted(normal_images(3))
+        source.marked, source.doubted = marked, doubted
+        found = detector("segmenter", samples=8, steps=3, batch=4, width=4)
+        found.fit(Images(normal_images(3)), source, 0, no_progress)
+        assert isinstance(found, Segmenter)
+        return found
+
+    def weights(found: Segmenter) -> torch.Tensor:
+        return torch.cat([each.flatten() for each in found._network.parameters()])
+
+    doubted = learned(True, True)
+    assert torch.equal(weights(doubted), weights(learned(False, True)))
+    assert not torch.equal(weights(doubted), weights(learned(True, False)))
+    assert doubted.notes[-1].startswith("1 of 8 defects have no cell that does not look like a good product")
+
+
 def test_truncated_l1_by_hand() -> None:
     scores = torch.tensor([[-1.0, -0.2, 0.7, 0.3, 2.0]])
     labels = torch.tensor([[False, False, False, True, True]])

@@ -118,12 +118,13 @@ class Segmenter(FeatureDetector):
         anomalous = torch.empty(count, *normal.shape[1:], dtype=torch.float16, device=self.device)
         labels: list[Tensor] = []
         certain: list[Tensor] = []
-        unmarked = 0
+        unmarked = look_normal = 0
         for batch in fitting.samples.batches(FIT_BATCH, count):
             marks = labels_of(batch.masks, LEAST_COVER[self.settings.masks])
             doubtful = torch.zeros_like(marks) if batch.doubtful is None else cover_of(batch.doubtful) > 0
-            marks &= ~doubtful
             unmarked += int((batch.masks.any((1, 2)) & ~marks.any((1, 2))).sum())
+            look_normal += int((marks.any((1, 2)) & ~(marks & ~doubtful).any((1, 2))).sum())
+            marks &= ~doubtful
             anomalous[done : done + len(marks)] = cells_of(self._extract(batch.images))
             labels.append(marks.to(self.device))
             certain.append(~doubtful.to(self.device))
@@ -133,6 +134,11 @@ class Segmenter(FeatureDetector):
             self.notes.append(
                 f"{unmarked} of {count} masks mark no cell by the rule '{self.settings.masks}', "
                 "so that their samples count as normal"
+            )
+        if look_normal:
+            self.notes.append(
+                f"{look_normal} of {count} defects have no cell that does not look like a good product, so "
+                "that their samples count as normal"
             )
         return _Learned(normal, anomalous, torch.cat(labels), torch.cat(certain))
 
