@@ -1,8 +1,6 @@
 """Which methods of a recipe make what its own good products look like: a look before the recipe is used."""
 
-from collections.abc import Sequence
-
-from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.freeze import Pins, find_ground, freeze_on
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.recipe.judge import AbnormalRule, JudgeRules
 from synthgen.recipe.look_alikes import LookAlikes
@@ -17,6 +15,8 @@ DEFECTS = 24
 """Of every method that are looked at."""
 MOST_IMAGES = 240
 """Good images of the product that are looked at."""
+MOST_BYTES = 2**29
+"""What their files have together, as far as the first one tells: they are kept in memory."""
 
 
 def find_look_alikes(recipe: Recipe, progress: Stages = silent) -> LookAlikes:
@@ -24,23 +24,22 @@ def find_look_alikes(recipe: Recipe, progress: Stages = silent) -> LookAlikes:
 
     Raises InputError where that cannot be told: too few images, or the extra detectors is not installed.
     """
-    category, entries = _largest_category(recipe.source.entries())
-    images = [data for entry in evenly(entries, MOST_IMAGES) if (data := _read(recipe.source, entry))]
-    rule = AbnormalRule(otherwise="report")
+    category, images = _some_images(recipe.source)
+    asked = recipe.model_copy(
+        update={
+            "source": UploadSource.of(images, category, recipe.source.held_out),
+            "count": DEFECTS,
+            "normal_share": 0.0,
+            "judge": JudgeRules(abnormal=AbnormalRule(otherwise="report")),
+        }
+    )
+    ground, pins = find_ground(asked), Pins()
     looked_at = {}
     looked_normal = {}
     with progress("comparing defects with good images", "methods") as report:
         for number, synthesizer in enumerate(recipe.synthesizers, 1):
-            own = recipe.model_copy(
-                update={
-                    "source": UploadSource.of(images, category, recipe.source.held_out),
-                    "count": DEFECTS,
-                    "normal_share": 0.0,
-                    "synthesizers": [synthesizer],
-                    "judge": JudgeRules(abnormal=rule),
-                }
-            )
-            samples = Pipeline(freeze(own)).samples(range(DEFECTS))
+            own = asked.model_copy(update={"synthesizers": [synthesizer]})
+            samples = Pipeline(freeze_on(ground, own, pins)).samples(range(DEFECTS))
             statistics = ShardStatistics.of(sample.facts for sample in samples)
             looked_at[synthesizer.method] = sum(statistics.looked_at.values())
             looked_normal[synthesizer.method] = sum(statistics.looked_normal.values())
@@ -48,11 +47,15 @@ def find_look_alikes(recipe: Recipe, progress: Stages = silent) -> LookAlikes:
     return LookAlikes(category, looked_at, looked_normal)
 
 
-def _largest_category(entries: Sequence[Entry]) -> tuple[str, list[Entry]]:
+def _some_images(source: Source) -> tuple[str, list[bytes]]:
+    """The largest category, and some of its images as files."""
     by_category: dict[str, list[Entry]] = {}
-    for entry in entries:
+    for entry in source.entries():
         by_category.setdefault(entry.category, []).append(entry)
-    return max(by_category.items(), key=lambda item: len(item[1]))
+    category, entries = max(by_category.items(), key=lambda item: len(item[1]))
+    first = _read(source, entries[0]) or b""
+    most = min(MOST_IMAGES, MOST_BYTES // max(len(first), 1))
+    return category, [data for entry in evenly(entries, most) if (data := _read(source, entry))]
 
 
 def _read(source: Source, entry: Entry) -> bytes | None:

@@ -35,6 +35,7 @@ def describe(plan: Plan, bytes_per_sample: float, defects: int = 0, vanishing: i
         "foreground": [
             f"{category}: {rule.reason or rule.product_type}" for category, rule in plan.foreground.items()
         ],
+        "abnormal": _abnormal(plan),
         "synthesizers": _shares(recipe),
         "note": model_notes(plan),
         "samples": [_samples(recipe)],
@@ -65,6 +66,17 @@ def _images(plan: Plan) -> str:
 def _shares(recipe: Recipe) -> list[str]:
     total = sum(synthesizer.weight for synthesizer in recipe.synthesizers)
     return [f"{each.weight / total:6.1%} {each.method}" for each in recipe.synthesizers]
+
+
+def _abnormal(plan: Plan) -> list[str]:
+    rule = plan.recipe.judge.abnormal
+    if rule is None:
+        return []
+    return [
+        f"{category}: at least {rule.min_share:.0%} of a mask differs more from {memory.images} good images "
+        f"than {rule.quantile:.0%} of {memory.threshold.images} held-out ones do; otherwise {rule.otherwise}"
+        for category, memory in plan.normality.items()
+    ]
 
 
 def _samples(recipe: Recipe) -> str:

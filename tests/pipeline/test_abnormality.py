@@ -24,6 +24,7 @@ from synthgen.pipeline.image_store import PlanLibrary, Shelf
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.pipeline.replay import render_again
 from synthgen.pipeline.verify import verify
+from synthgen.plan.describe import describe
 from synthgen.recipe.judge import AbnormalRule, JudgeRules
 from synthgen.sample import Sample
 from synthgen.scene import Scene
@@ -392,6 +393,15 @@ def test_a_memory_is_made_once_and_again_where_its_file_is_damaged(
     assert synthgen.freeze(recipe_of("redraw")) == plan
     monkeypatch.setenv("SYNTHGEN_CACHE", str(pin / "no folder"))
     assert synthgen.freeze(recipe_of("redraw")) == plan
+
+
+def test_a_description_says_what_a_defect_must_be() -> None:
+    [line] = [line for line in describe(plan_of("clip"), 1.0).splitlines() if line.startswith("abnormal")]
+    assert line == (
+        "abnormal     brick: at least 50% of a mask differs more from 38 good images than 90% of 26 held-out "
+        "ones do; otherwise clip"
+    )
+    assert "abnormal  " not in describe(synthgen.freeze(small_recipe()), 1.0)
 
 
 def test_the_rule_is_part_of_the_fingerprint_and_only_where_it_is_given() -> None:
