@@ -68,8 +68,8 @@ class Plans:
         held_out = HELD_OUT if uploaded.recipe.judge.abnormal else 0.0
         source = UploadSource.of(uploaded.images, uploaded.category, held_out)
         recipe = uploaded.recipe.model_copy(update={"source": source})
-        seen = recipe.model_dump_json(include={"size", "resize", "intensity_range", "foreground", "judge"})
-        ground = self._grounds.get(_key(uploaded, seen), lambda: _ground(recipe))
+        seen = recipe.model_dump_json(include={"size", "resize", "intensity_range", "foreground"})
+        ground = self._grounds.get(_key(uploaded, f"{seen} {held_out}"), lambda: _ground(recipe))
         self._require_size(ground)
         return Pipeline(
             freeze_on(ground, recipe, self._pins), cache_bytes=UPLOAD_CACHE_BYTES, shelf=self._shelf

@@ -34,6 +34,16 @@ class PinnedMemory(FrozenModel):
     held-out images are too few to say."""
 
 
+ENOUGH = 2
+"""Of as many times the fewest held-out images that promise the quantile, the threshold lies near it; of fewer
+it lies far above, so that too much looks normal."""
+
+
+def enough_images(quantile: float) -> int:
+    """From how many held-out images on the threshold of a quantile is sharp."""
+    return ENOUGH * least_images(quantile)
+
+
 def least_images(quantile: float) -> int:
     """How many held-out images it takes to promise a quantile."""
     exact = Fraction(str(quantile))

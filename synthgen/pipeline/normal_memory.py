@@ -18,7 +18,7 @@ from synthgen.images.pixels import Pixels
 from synthgen.normality.examination import points_of
 from synthgen.normality.memory import NormalMemory
 from synthgen.normality.network import CellNetwork, network_sha256
-from synthgen.normality.pinned import PinnedMemory, least_images
+from synthgen.normality.pinned import PinnedMemory, enough_images
 from synthgen.pipeline.good_products import Good, GoodProducts
 from synthgen.pipeline.image_store import PlanLibrary
 from synthgen.plan.plan import Plan
@@ -32,8 +32,6 @@ VERSION = 1
 KIND = "normality"
 REPEATED = 0.01
 """Standard deviations: nearer are only cells that repeat each other, but for rounding."""
-ENOUGH = 2
-"""Of as many times the fewest held-out images that promise the quantile, the threshold lies near it."""
 
 
 class NormalMemories:
@@ -164,7 +162,7 @@ def promise_notes(pinned: Mapping[str, PinnedMemory]) -> list[str]:
         f"judge.abnormal: of {category} {each.threshold.images} good images are held out; with fewer than "
         f"{enough} the threshold of normal variation lies high, so that more defects look normal than are"
         for category, each in pinned.items()
-        if each.threshold.images < (enough := ENOUGH * least_images(each.threshold.quantile))
+        if each.threshold.images < (enough := enough_images(each.threshold.quantile))
     ]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from synthgen.detectors.segmenter.cells import cells_of
 from synthgen.normality.abnormality import abnormalities
 from synthgen.normality.memory import NormalMemory
-from synthgen.normality.pinned import least_images
+from synthgen.normality.pinned import enough_images
 from synthgen.validation.entrants import Entrant
 from synthgen.validation.job import HELD_OUT, LEARNING, REAL, set_name
 from synthgen.validation.measures import Measurements
@@ -18,10 +18,6 @@ from synthgen.validation.protocol import ABNORMAL_SHARE, CONTROL, NORMAL_CELLS
 from synthgen.validation.report import Abnormal
 from synthgen.validation.statistics import Measured
 from synthgen.validation.workspace import BATCH
-
-ENOUGH = 2
-"""Of as many times the fewest held-out images that promise the quantile, the threshold lies near it; of fewer
-it lies far above, so that too much looks normal."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +40,7 @@ class BeyondNormal:
     @property
     def is_sharp(self) -> bool:
         """Whether enough images are held out to say of a defect that it looks like a good product."""
-        return self._memory.threshold.images >= ENOUGH * least_images(NORMAL_CELLS)
+        return self._memory.threshold.images >= enough_images(NORMAL_CELLS)
 
     def of_recipe(self, recipe: str) -> Abnormal:
         """What a recipe's defects are like beside good products."""
@@ -82,7 +78,7 @@ class BeyondNormal:
             found.append(
                 f"With {threshold.images} held-out images more looks normal than is: so that at least "
                 f"{threshold.quantile:.1%} of a good product's cells are called normal, the threshold lies "
-                f"high. {ENOUGH * least_images(NORMAL_CELLS)} held-out images would tell which defects look "
+                f"high. {enough_images(NORMAL_CELLS)} held-out images would tell which defects look "
                 "like good products."
             )
         return found
