@@ -15,10 +15,8 @@ from synthgen.diffusion.training.trainer import Trainer, Update
 from synthgen.errors import InputError, RunError
 from synthgen.runtime.memory import is_out_of_memory
 from synthgen.runtime.stopping import postponed
+from synthgen.storage.training_folder import is_state_due
 
-STATES_IN_ALL = 20
-"""How often a training saves its state; a long one does it more often."""
-MOST_BETWEEN_STATES = 500
 GRIDS_IN_ALL = 10
 """How often a training shows samples; a short one does it less often."""
 LEAST_BETWEEN_GRIDS = 50
@@ -60,7 +58,6 @@ def _train(trainer: Trainer, directory: TrainingDirectory, updates: int, report:
 
 
 def _go_through(trainer: Trainer, directory: TrainingDirectory, numbers: range, report: Report) -> None:
-    state_every = min(max(numbers.stop // STATES_IN_ALL, 1), MOST_BETWEEN_STATES)
     grid_every = max(numbers.stop // GRIDS_IN_ALL, LEAST_BETWEEN_GRIDS)
     with postponed() as is_stop_asked:
         for number in numbers:
@@ -71,7 +68,7 @@ def _go_through(trainer: Trainer, directory: TrainingDirectory, numbers: range, 
             if trainer.accelerator.is_main_process:
                 directory.log(number, update)
                 report(done, update)
-                if stopping or done == numbers.stop or done % state_every == 0:
+                if stopping or is_state_due(done, numbers.stop):
                     _save(trainer, directory, done)
                 if done % grid_every == 0:
                     directory.show(done, sample_grid(trainer))

@@ -17,8 +17,6 @@ from synthgen.sources.named import named_source
 from synthgen.storage.place import is_url, local_path, require_apart
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
-
     from synthgen.diffusion.training.trainer import Update
     from synthgen.sources.records import RejectedFile
 
@@ -72,6 +70,7 @@ def train_diffusion(
     from synthgen.diffusion.training.images import read_images
     from synthgen.diffusion.training.loop import train
     from synthgen.diffusion.training.trainer import Trainer
+    from synthgen.runtime.acceleration import accelerator as new_accelerator
 
     settings = settings or TrainingSettings()
     require_device(device)
@@ -80,7 +79,7 @@ def train_diffusion(
     directory.require_usable()
     require_apart(str(out), chosen.location, "the normal images", all_below=isinstance(chosen, FolderSource))
     first_weights = find_first_weights(init_from) if init_from else None
-    accelerator = _accelerator(settings, device)
+    accelerator = new_accelerator(device, settings.precision, settings.accumulate)
     is_main = accelerator.is_main_process
     with (progress if is_main else silent)("reading", "images") as report:
         images = read_images(chosen, settings, report)
@@ -104,22 +103,3 @@ def _local(out: str) -> Path:
     if is_url(out):
         raise InputError(f"{out}: is a URL; a model is trained into a directory of this machine")
     return local_path(out)
-
-
-def _accelerator(settings: TrainingSettings, device: str) -> "Accelerator":
-    from accelerate import Accelerator
-    from accelerate.utils import GradientAccumulationPlugin
-
-    # The plugin, because the mere number would give way to a variable of the environment.
-    accumulation = GradientAccumulationPlugin(num_steps=settings.accumulate)
-    try:
-        accelerator = Accelerator(
-            cpu=device == "cpu",
-            mixed_precision=settings.precision,
-            gradient_accumulation_plugin=accumulation,
-        )
-    except ValueError as error:
-        raise InputError(f"precision {settings.precision}: is not for this device ({error})") from error
-    if settings.precision == "fp16" and accelerator.device.type == "cpu":
-        raise InputError("precision fp16: is not for a CPU; use bf16 or no")
-    return accelerator

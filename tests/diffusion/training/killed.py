@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from synthgen.cli.main import main
-from synthgen.diffusion.training import directory as training_directory
 from synthgen.diffusion.training.directory import TrainingDirectory
 from synthgen.diffusion.training.trainer import Update
+from synthgen.storage import training_folder
 
 KILLED = -signal.SIGKILL
 
@@ -96,7 +96,7 @@ def in_the_middle_of_the_model(patch: pytest.MonkeyPatch) -> None:
 def while_names_are_synced(patch: pytest.MonkeyPatch) -> None:
     """The fourth time."""
     count = _counter(4)
-    _die_at(patch, training_directory, "sync_folder", lambda *_: count())
+    _die_at(patch, training_folder, "sync_folder", lambda *_: count())
 
 
 def after_calls(count: int) -> Sabotage:
