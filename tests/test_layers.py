@@ -17,6 +17,7 @@ HOUSES = {
         "cli",
         "validation",
         "evaluation",
+        "pretraining",
         "engines",
         "figures",
         "pipeline",

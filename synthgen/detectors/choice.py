@@ -47,13 +47,16 @@ class DetectorChoice:
         from synthgen.detectors.registry import make_detector
 
         device = chosen_device(self.device)
-        backbone = self.backbone or self._backbone_of_weights()
-        return make_detector(self.method, self.settings, backbone, self.weights, device)
+        return make_detector(self.method, self.settings, self.network, self.weights, device)
 
-    def _backbone_of_weights(self) -> "BackboneName":
+    @property
+    def network(self) -> "BackboneName":
+        """The backbone's name. Raises InputError where the file of weights is of none that is known."""
         from synthgen.detectors.common.backbones import recognise
         from synthgen.storage.place import local_path
 
+        if self.backbone:
+            return self.backbone
         if self.weights in ("imagenet", "random"):
             return "efficientnet_lite0"
         return recognise(local_path(self.weights))

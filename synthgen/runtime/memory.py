@@ -1,5 +1,6 @@
 """Lack of memory, of this machine or of its GPU, as one sentence."""
 
+import ctypes
 import sys
 
 from synthgen.errors import RunError
@@ -25,3 +26,16 @@ def out_of_memory(error: Exception) -> RunError | None:
     return RunError(
         "there is not enough memory; choose a smaller batch, model or image size, or fewer workers"
     )
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, up to 2 GiB, rather than give it back to the system.
+
+    Training on a CPU asks for the same large blocks in every update, and to have each page of them cleared
+    anew takes up to a third of the time. Does nothing where the C library is not glibc.
+    """
+    mmap_threshold, trim_threshold, most = -3, -1, 2**31 - 1  # malloc.h
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(mmap_threshold, most)
+        mallopt(trim_threshold, most)

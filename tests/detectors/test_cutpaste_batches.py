@@ -1,14 +1,9 @@
-"""What CutPaste's training steps see: classes, patches at the defects, and jittered colours."""
+"""What CutPaste's training steps see: classes, and patches at the defects."""
 
-import colorsys
-from typing import NamedTuple
-
-import pytest
 import torch
-from torch import Generator, Tensor
 
 from synthgen.detectors.cutpaste import batches
-from synthgen.detectors.cutpaste.batches import classes_of, jittered, patches, whole_images
+from synthgen.detectors.cutpaste.batches import classes_of, patches, whole_images
 from synthgen.detectors.inputs import AnomalyBatch
 from synthgen.streams import Stream
 from tests.detectors.images import Spots, normal_images
@@ -57,50 +52,3 @@ def test_a_patch_has_a_pixel_of_the_defect_in_its_middle_half_unless_the_border_
     assert {30 - top for top, _ in places} == {34 - left for _, left in places} == set(range(4, 13))
     mask[30, 34], mask[0, 63] = False, True
     assert batches._place(mask, 16, Stream(0, 0, "place")) == (0, 48)
-
-
-class Factors(NamedTuple):
-    brightness: float = 0.5
-    contrast: float = 0.5
-    saturation: float = 0.5
-    hue: float = 0.5
-
-
-def jittered_by(images: Tensor, factors: Factors, monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    """Drawn numbers from 0 to 1, of which 0.5 changes nothing."""
-    with monkeypatch.context() as patch:
-        drawn = torch.tensor(factors).view(4, 1, 1, 1, 1)
-        patch.setattr(torch, "rand", lambda *_, **__: drawn)
-        return jittered(images, Generator())
-
-
-def test_jitter_is_that_of_its_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = 0.2 + 0.5 * normal_images(1)
-    assert torch.allclose(jittered_by(image, Factors(), monkeypatch), image, atol=1e-6)
-    brighter = jittered_by(image, Factors(brightness=1), monkeypatch)
-    assert torch.allclose(brighter, 1.1 * image, atol=1e-6)
-    grey = (0.299 * image[:, 0] + 0.587 * image[:, 1] + 0.114 * image[:, 2])[:, None]
-    flatter = jittered_by(image, Factors(contrast=0), monkeypatch)
-    assert torch.allclose(flatter, grey.mean() + 0.9 * (image - grey.mean()), atol=1e-6)
-    paler = jittered_by(image, Factors(saturation=0), monkeypatch)
-    assert torch.allclose(paler, grey + 0.9 * (image - grey), atol=1e-6)
-
-
-def test_the_hue_is_turned_by_a_tenth_of_the_circle_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pure colours of middle brightness, by the hue of the hexagon, which differs by some degrees."""
-    for colour in ([0.6, 0.3, 0.3], [0.3, 0.6, 0.3], [0.3, 0.3, 0.6]):
-        image = torch.tensor(colour).view(1, 3, 1, 1)
-        turned = jittered_by(image, Factors(hue=1), monkeypatch)
-        before, after = (colorsys.rgb_to_hsv(*each.flatten().tolist())[0] for each in (image, turned))
-        assert (after - before) % 1 == pytest.approx(0.1, abs=0.02)
-        assert turned.mean().item() == pytest.approx(image.mean().item(), abs=1e-6)
-    grey = torch.full((1, 3, 2, 2), 0.4)
-    assert torch.allclose(jittered_by(grey, Factors(hue=1), monkeypatch), grey)
-
-
-def test_every_image_has_a_jitter_of_its_own() -> None:
-    image = normal_images(1).expand(4, -1, -1, -1)
-    found = jittered(image, Generator().manual_seed(1))
-    assert torch.equal(found, jittered(image, Generator().manual_seed(1)))
-    assert all((found[0] - other).abs().max() > 1e-3 for other in found[1:])
-    assert 0 <= found.min() <= found.max() <= 1

@@ -1,18 +1,12 @@
 """What a training step sees: images and patches of normal products and of each kind of anomaly."""
 
-import math
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from synthgen.detectors.inputs import AnomalyBatch
 from synthgen.streams import Stream
-
-JITTER = 0.1
-"""How much brightness, contrast, saturation and hue vary, as shares; hue as one of the full circle."""
-GREY = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in an image's grey."""
 
 
 class Examples(NamedTuple):
@@ -45,22 +39,6 @@ def classes_of(batch: AnomalyBatch, methods: tuple[str, ...], by_method: bool) -
     ]
 
 
-def jittered(images: Tensor, generator: Generator) -> Tensor:
-    """Images (B, 3, H, W) with brightness, contrast, saturation and hue changed a little, in this order.
-
-    The hue is turned about the axis of the greys, which keeps the mean of the three channels.
-    """
-    drawn = torch.rand(4, len(images), 1, 1, 1, generator=generator, device=generator.device)
-    drawn = ((2 * drawn - 1) * JITTER).to(images.device)
-    images = (images * (1 + drawn[0])).clamp(0, 1)
-    mean = _grey(images).mean((2, 3), keepdim=True)
-    images = (mean + (images - mean) * (1 + drawn[1])).clamp(0, 1)
-    grey = _grey(images)
-    images = (grey + (images - grey) * (1 + drawn[2])).clamp(0, 1)
-    turn = _turns(2 * math.pi * drawn[3].view(-1))
-    return torch.einsum("bij,bjhw->bihw", turn, images).clamp(0, 1)
-
-
 def _place(mask: Tensor, side: int, stream: Stream) -> tuple[int, int]:
     """Top and left of a patch whose middle half holds a pixel of the mask, as far as the borders allow."""
     marked = mask.nonzero()
@@ -80,17 +58,3 @@ def _cut(image: Tensor, place: tuple[int, int], side: int) -> Tensor:
 
 def _classes(of_samples: list[int], normals: int) -> Tensor:
     return torch.tensor([0] * normals + of_samples)
-
-
-def _grey(images: Tensor) -> Tensor:
-    weights = torch.tensor(GREY, device=images.device).view(3, 1, 1)
-    return (images * weights).sum(1, keepdim=True)
-
-
-def _turns(angles: Tensor) -> Tensor:
-    """(B, 3, 3): turns about the axis (1, 1, 1), by Rodrigues' formula."""
-    third = torch.full((3, 3), 1 / 3, device=angles.device)
-    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angles.device) / math.sqrt(3)
-    identity = torch.eye(3, device=angles.device)
-    cosine, sine = angles.cos().view(-1, 1, 1), angles.sin().view(-1, 1, 1)
-    return cosine * identity + sine * across + (1 - cosine) * third

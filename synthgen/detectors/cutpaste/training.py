@@ -7,11 +7,13 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from synthgen.detectors.base import Fitting
+from synthgen.detectors.common.colour_jitter import Jitter, jittered
 from synthgen.detectors.common.training import cosine, train
-from synthgen.detectors.cutpaste.batches import Examples, classes_of, jittered, patches, whole_images
+from synthgen.detectors.cutpaste.batches import Examples, classes_of, patches, whole_images
 from synthgen.detectors.cutpaste.networks import ImageNetwork, Networks, PatchNetwork
 from synthgen.streams import Stream
 
+JITTER = Jitter(brightness=0.1, contrast=0.1, saturation=0.1, hue=0.1)
 MOMENTUM = 0.9
 WEIGHT_DECAY = 3e-5
 FROZEN_STEPS = 20
@@ -84,5 +86,6 @@ def train_networks(
 def _loss(
     network: ImageNetwork | PatchNetwork, examples: Examples, generator: Generator, device: torch.device
 ) -> Tensor:
-    images = jittered(examples.images.to(device), generator).contiguous(memory_format=torch.channels_last)
+    images = jittered(examples.images.to(device), JITTER, generator)
+    images = images.contiguous(memory_format=torch.channels_last)
     return functional.cross_entropy(network(images), examples.classes.to(device))

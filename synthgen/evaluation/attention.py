@@ -1,0 +1,214 @@
+"""Whether a network looks where the change is: attention on pairs of good products and their copies."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from synthgen.detectors.choice import DetectorChoice
+from synthgen.detectors.common.backbone import Backbone
+from synthgen.detectors.common.backbones import BackboneName, load_backbone
+from synthgen.errors import InputError
+from synthgen.evaluation.attention_maps import attention, shares_inside
+from synthgen.evaluation.attention_sheet import SHOWN, Looked, attention_sheet
+from synthgen.evaluation.metrics.bootstrap import LEVEL, Estimate
+from synthgen.pipeline.anomaly_source import images_tensor
+from synthgen.pipeline.freeze import freeze
+from synthgen.pipeline.pipeline import Pipeline
+from synthgen.plan.image_order import ImageOrder, drawn_from
+from synthgen.plan.plan import Plan
+from synthgen.recipe.files import load_recipe
+from synthgen.runtime.devices import chosen_device
+from synthgen.runtime.extras import require_extra
+from synthgen.runtime.progress import Stages, silent
+from synthgen.sample import Sample
+from synthgen.shards.reader import open_directory, read_plan
+from synthgen.sources.named import named_source
+from synthgen.storage.output import OutputDirectory
+from synthgen.storage.place import is_url, local_path
+from synthgen.streams import Stream
+
+STAGES = (1, 2, 3)
+PAIRS = 200
+SIDE = 256
+BATCH = 8
+RESAMPLES = 2000
+REPORT, PICTURE = "attention.json", "attention.png"
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AttentionReport:
+    """How much of a network's attention lies in the masks."""
+
+    backbone: str
+    weights: str
+    plan: str
+    """Fingerprint of the plan whose samples were looked at."""
+    sources: tuple[str, ...]
+    """Of each pair, sha256 of the good product."""
+    areas: Floats
+    """Of each pair, the mask's share of the image, (N,)."""
+    shares: dict[str, Floats]
+    """Of each pair, the share of the attention inside the mask, (N,), by the map's name."""
+
+    def times_area(self) -> dict[str, Estimate]:
+        """By map, the mean share inside as a multiple of the masks' mean share of the area.
+
+        1 is what looking everywhere alike gives. The interval is for other good products: all pairs of one
+        are drawn together.
+        """
+        drawn = cluster_weights(self.sources)
+        return {name: ratio(share, self.areas, drawn) for name, share in self.shares.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """For a file."""
+        found = self.times_area()
+        return {
+            "backbone": self.backbone,
+            "weights": self.weights,
+            "plan": self.plan,
+            "pairs": len(self.areas),
+            "sources": len(set(self.sources)),
+            "area": float(self.areas.mean()),
+            "maps": {
+                name: {"share": float(share.mean()), "times_area": found[name]._asdict()}
+                for name, share in self.shares.items()
+            },
+            "of_pairs": {
+                "source": list(self.sources),
+                "area": self.areas.tolist(),
+                **{name: share.tolist() for name, share in self.shares.items()},
+            },
+        }
+
+
+def attention_of(
+    weights: str | Path,
+    pairs_from: str | Path,
+    out: str | Path | None = None,
+    *,
+    source: str | Path | None = None,
+    categories: Sequence[str] | None = None,
+    backbone: BackboneName | None = None,
+    pairs: int = PAIRS,
+    side: int = SIDE,
+    device: str = "auto",
+    progress: Stages = silent,
+) -> AttentionReport:
+    """Measure whether a network looks where a good product and its changed copy differ.
+
+    ``weights`` is a file, ``imagenet`` or ``random``; ``pairs_from`` a directory of shards, whose samples of
+    held-out good products are looked at, or a recipe, which makes ``pairs`` of those of ``source`` at
+    ``side`` pixels. ``out`` is a directory for the numbers and a sheet of pictures. Raises InputError for
+    what cannot be used.
+    """
+    require_extra("detectors", "a backbone")
+    choice = DetectorChoice("padim", {}, backbone, str(weights))
+    where = torch.device(chosen_device(device))
+    network = load_backbone(choice.network, choice.weights, STAGES).to(where)
+    plan = _plan(str(pairs_from), source, categories, side, progress)
+    directory = None if out is None else OutputDirectory(str(out))
+    if directory:
+        directory.create()
+    sources: list[str] = []
+    areas: list[float] = []
+    shares: dict[str, list[float]] = {}
+    shown: list[Looked] = []
+    with progress("looking at pairs", "pairs") as report, torch.no_grad():
+        samples = _pairs(plan, pairs)
+        while some := list(islice(samples, BATCH)):
+            looked = _look(network, some, where)
+            shown += looked[: max(0, SHOWN - len(shown))]
+            for sample, each in zip(some, looked, strict=True):
+                sources.append(sample.facts.source_sha256)
+                areas.append(float((sample.mask > 0).mean()))
+                for name, share in each.shares.items():
+                    shares.setdefault(name, []).append(share)
+            report(len(areas), pairs)
+    if not areas:
+        raise InputError(
+            f"{pairs_from}: no pair of a held-out good product was made; give a recipe whose defects show"
+        )
+    arrays = {name: np.array(values) for name, values in shares.items()}
+    found = AttentionReport(
+        network.name, _name(str(weights)), plan.fingerprint, tuple(sources), np.array(areas), arrays
+    )
+    if directory:
+        directory.write(REPORT, (json.dumps(found.as_json(), indent=1) + "\n").encode())
+        directory.write(PICTURE, attention_sheet(shown, f"{network.name}, {_name(str(weights))}"))
+    return found
+
+
+def cluster_weights(sources: Sequence[str]) -> npt.NDArray[np.int64]:
+    """How often each pair is drawn in each resample, (RESAMPLES, N); all of one source together."""
+    names, cluster_of = np.unique(np.asarray(sources), return_inverse=True)
+    generator = np.random.default_rng(Stream(0, 0, "bootstrap/attention").integer(0, 2**53 - 1))
+    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+    return np.asarray(drawn[:, cluster_of])
+
+
+def ratio(shares: Floats, areas: Floats, drawn: npt.NDArray[np.int64]) -> Estimate:
+    """Mean share over mean area, with its percentile interval over the resamples ``drawn`` (R, N)."""
+    outside = (1 - LEVEL) / 2
+    low, high = np.quantile((drawn @ shares) / (drawn @ areas), [outside, 1 - outside])
+    return Estimate(float(shares.mean() / areas.mean()), float(low), float(high))
+
+
+def _look(network: Backbone, samples: Sequence[Sample], device: torch.device) -> list[Looked]:
+    normals = images_tensor([sample.normal for sample in samples]).to(device)
+    images = images_tensor([sample.image for sample in samples]).to(device)
+    masks = torch.from_numpy(np.stack([sample.mask > 0 for sample in samples]))
+    maps = {name: each.cpu() for name, each in attention(network, normals, images).maps.items()}
+    inside = {name: shares_inside(each, masks) for name, each in maps.items()}
+    return [
+        Looked(
+            sample.normal,
+            sample.image,
+            sample.mask,
+            {name: each[number].numpy() for name, each in maps.items()},
+            {name: float(each[number]) for name, each in inside.items()},
+        )
+        for number, sample in enumerate(samples)
+    ]
+
+
+def _pairs(plan: Plan, count: int) -> Iterator[Sample]:
+    """The first samples with a defect that are made of held-out good products."""
+    order = ImageOrder(plan.recipe, drawn_from(plan))
+    indices = (number for number in range(plan.recipe.count) if order.image(number).split == "held-out")
+    samples = Pipeline(plan, batch_size=BATCH).samples(indices)
+    return islice((sample for sample in samples if sample.facts.label and sample.facts.paired), count)
+
+
+def _plan(
+    pairs_from: str, source: str | Path | None, categories: Sequence[str] | None, side: int, progress: Stages
+) -> Plan:
+    if is_url(pairs_from) or local_path(pairs_from).is_dir():
+        if source is not None:
+            raise InputError(
+                f"{pairs_from}: is a directory of shards, whose plan names its source; leave --source out"
+            )
+        plan = read_plan(open_directory(pairs_from))
+        if plan.recipe.split == "train":
+            raise InputError(
+                f"{pairs_from}: no sample is of a held-out image, and others may have been trained on; "
+                "generate with --set split=held-out"
+            )
+        return plan
+    recipe = load_recipe(pairs_from)
+    if source is not None:
+        recipe = recipe.model_copy(update={"source": named_source(str(source), categories)})
+    own = {"size": (side, side), "resize": "whole", "split": "held-out", "normal_share": 0.0}
+    return freeze(recipe.model_copy(update=own), progress)
+
+
+def _name(weights: str) -> str:
+    return weights if weights in ("imagenet", "random") else local_path(weights).name

@@ -1,0 +1,105 @@
+"""What each update sees: images, their locally changed copies, and which image each is."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+from synthgen.errors import InputError
+from synthgen.pipeline.anomaly_source import PlanAnomalies, images_tensor
+from synthgen.pipeline.freeze import freeze
+from synthgen.plan.image_order import drawn_from
+from synthgen.plan.plan import Plan
+from synthgen.pretraining.settings import PretrainingSettings
+from synthgen.recipe.recipe import Recipe
+from synthgen.runtime.progress import Stages
+from synthgen.sources.base import Source
+from synthgen.streams import Stream
+
+LEAST_IMAGES = 16
+"""Fewer say nothing of what makes an image unlike others."""
+CACHE_BYTES = 2 * 2**30
+"""Prepared images are kept up to this; of more some are read again."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of an update, or of a part of it; no image is in it twice."""
+
+    images: Tensor
+    """(B, 3, S, S) float32 in [0, 1]."""
+    copies: Tensor | None
+    """The same with a defect in each; None where nobody asks for them."""
+    differs: Tensor
+    """(B,) bool: whether the copy has one; where no defect could be made it is the image."""
+    numbers: Tensor
+    """(B,) int64: which images of the source these are."""
+
+
+class PretrainingImages:
+    """The images of a plan, each as often as any other, and the samples that are made of them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        used = drawn_from(plan)
+        self.count = len(used)
+        self.digest = sha256("".join(image.sha256 for image in used).encode()).hexdigest()
+        self._numbers = {image.sha256: number for number, image in enumerate(used)}
+        self._anomalies = PlanAnomalies(plan, cache_bytes=CACHE_BYTES)
+
+    def batch(self, number: int, settings: PretrainingSettings, part: int = 0) -> Batch:
+        """One part of the update of this number, both from 0; copies where there is a term for them.
+
+        What is left over of an epoch, too little for an update, is passed over.
+        """
+        epoch, position = divmod(number, self.count // settings.batch)
+        count = settings.together
+        first = epoch * self.count + position * settings.batch + part * count
+        if settings.spd == "none":
+            sha256s, pixels = zip(*self._anomalies.normals(count, first), strict=True)
+            return Batch(images_tensor(pixels), None, torch.zeros(count, dtype=torch.bool), self._of(sha256s))
+        samples = list(self._anomalies.samples(count, first))
+        return Batch(
+            images_tensor([sample.normal for sample in samples]),
+            images_tensor([sample.image for sample in samples]),
+            torch.tensor([sample.facts.label == 1 for sample in samples]),
+            self._of([sample.facts.source_sha256 for sample in samples]),
+        )
+
+    def _of(self, sha256s: tuple[str, ...] | list[str]) -> Tensor:
+        return torch.tensor([self._numbers[sha256] for sha256 in sha256s])
+
+
+def read_images(
+    source: Source, recipe: Recipe, settings: PretrainingSettings, progress: Stages
+) -> PretrainingImages:
+    """The fit images of a source, whole, of which ``recipe`` makes the copies; held-out ones stay unseen.
+
+    Raises InputError as `freeze` does, and for fewer than 16 images or fewer than a batch.
+    """
+    seed = Stream(recipe.seed, settings.seed, "pre-training").integer(0, 2**53)
+    own = recipe.model_copy(
+        update={
+            "source": source,
+            "size": (settings.size, settings.size),
+            "resize": "whole",
+            "split": "train",
+            "spread": "images",
+            "normal_share": 0.0,
+            "on_bad_image": "skip",
+            "seed": seed,
+        }
+    )
+    plan = freeze(own, progress)
+    images = PretrainingImages(plan)
+    if images.count < max(LEAST_IMAGES, settings.batch):
+        held_out = len(plan.images) - images.count
+        usable = f"{len(plan.images)} usable, of which {held_out} are held out for judging"
+        needed = (
+            f"pre-training needs {LEAST_IMAGES} or more, so add images"
+            if images.count < LEAST_IMAGES
+            else f"a batch of {settings.batch} needs as many; give {images.count} or less, or add images"
+        )
+        raise InputError(f"the source has {images.count} images to train on ({usable}); {needed}")
+    return images
