@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from synthgen.diffusion.training.settings import TrainingSettings
     from synthgen.diffusion.training.train import train_diffusion
     from synthgen.engines.generate import generate
+    from synthgen.evaluation.attention import attention_of
     from synthgen.evaluation.calibrate import calibrate
     from synthgen.evaluation.calibration import Calibration
     from synthgen.evaluation.evaluate import evaluate
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from synthgen.pipeline.replay import replay
     from synthgen.pipeline.verify import verify
     from synthgen.plan.plan import Plan
+    from synthgen.pretraining.pretrain import pretrain
+    from synthgen.pretraining.settings import PretrainingSettings
     from synthgen.recipe.files import load_recipe
     from synthgen.recipe.recipe import Recipe
     from synthgen.sample import Facts, Sample
@@ -39,10 +42,12 @@ _HOMES = {
     "FoldersSource": "sources.folders",
     "Pipeline": "pipeline.pipeline",
     "Plan": "plan.plan",
+    "PretrainingSettings": "pretraining.settings",
     "Recipe": "recipe.recipe",
     "Sample": "sample",
     "TrainingSettings": "diffusion.training.settings",
     "ValidationReport": "validation.report",
+    "attention_of": "evaluation.attention",
     "calibrate": "evaluation.calibrate",
     "evaluate": "evaluation.evaluate",
     "fit_detector": "evaluation.fit",
@@ -51,6 +56,7 @@ _HOMES = {
     "load_detector": "evaluation.fit",
     "load_model": "diffusion.model",
     "load_recipe": "recipe.files",
+    "pretrain": "pretraining.pretrain",
     "preview": "figures.preview",
     "replay": "pipeline.replay",
     "score": "evaluation.score",
@@ -69,10 +75,12 @@ __all__ = [
     "FoldersSource",
     "Pipeline",
     "Plan",
+    "PretrainingSettings",
     "Recipe",
     "Sample",
     "TrainingSettings",
     "ValidationReport",
+    "attention_of",
     "calibrate",
     "evaluate",
     "fit_detector",
@@ -81,6 +89,7 @@ __all__ = [
     "load_detector",
     "load_model",
     "load_recipe",
+    "pretrain",
     "preview",
     "replay",
     "score",

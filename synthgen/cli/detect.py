@@ -23,6 +23,9 @@ from synthgen.cli.sources import opened_unless_shards
 if TYPE_CHECKING:
     from synthgen.detectors.choice import DetectorChoice
 
+BACKBONES = ("efficientnet_lite0", "resnet18", "resnet34", "resnet50", "wide_resnet50_2")
+"""Their names again, so that `--help` does not wait for torch."""
+
 
 def add(commands: Commands) -> None:
     """Add the commands."""
@@ -99,7 +102,7 @@ def add_network(added: ArgumentParser) -> None:
     """The frozen network that detectors look through, and its weights."""
     added.add_argument(
         "--backbone",
-        choices=["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "wide_resnet50_2"],
+        choices=BACKBONES,
         help="the network whose features are looked at (default: that of the weights' file, else "
         "efficientnet_lite0)",
     )

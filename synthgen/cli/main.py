@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from synthgen.cli import detect, evaluate, generate, recipes, sdas, serve, shards, tune, validate
+from synthgen.cli import detect, evaluate, generate, pretrain, recipes, sdas, serve, shards, tune, validate
 from synthgen.errors import RunError, SynthgenError
 
 READER_LEFT = 141
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="A first look:  synthgen preview quickstart --source path/to/good/images --out sheet.png",
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for subject in (recipes, generate, shards, sdas, detect, evaluate, validate, tune, serve):
+    for subject in (recipes, generate, shards, sdas, pretrain, detect, evaluate, validate, tune, serve):
         subject.add(commands)
     return root
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
@@ -11,8 +11,6 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from synthgen.diffusion.training.train import Observer, Training
-    from synthgen.diffusion.training.trainer import Update
     from synthgen.engines.base import News
     from synthgen.engines.run import Run
     from synthgen.runtime.progress import Progress
@@ -59,15 +57,34 @@ def bars(what: str, unit: str) -> "Iterator[Progress]":
         yield show
 
 
+class _HasUpdates(Protocol):
+    """A training, of so many updates in all."""
+
+    @property
+    def updates(self) -> int: ...
+
+
+class _HasLoss(Protocol):
+    """An update that was made."""
+
+    @property
+    def loss(self) -> float: ...
+
+
+TrainingT = TypeVar("TrainingT", bound=_HasUpdates)
+
+
 @contextmanager
-def training_bar(what: str, begin: "Callable[[Training], None]") -> "Iterator[Observer]":
+def training_bar(
+    what: str, begin: "Callable[[TrainingT], None]"
+) -> "Iterator[Callable[[TrainingT, int, _HasLoss | None], None]]":
     """A bar for a training, its loss averaged over about a hundred updates; ``begin`` is called first."""
     with _begun_later(_bar("updates", TextColumn("loss {task.fields[loss]:.4f}"), transient=False)) as bar:
         task = bar.add_task(what, loss=0.0)
         mean = 0.0
         first = 0
 
-        def show(training: "Training", done: int, update: "Update | None") -> None:
+        def show(training: TrainingT, done: int, update: _HasLoss | None) -> None:
             nonlocal mean, first
             if update is None:
                 begin(training)

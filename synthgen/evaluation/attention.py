@@ -23,7 +23,9 @@ from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.image_order import ImageOrder, drawn_from
 from synthgen.plan.plan import Plan
+from synthgen.pretraining.record import weights_named
 from synthgen.recipe.files import load_recipe
+from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.extras import require_extra
 from synthgen.runtime.progress import Stages, silent
@@ -114,7 +116,16 @@ def attention_of(
     choice = DetectorChoice("padim", {}, backbone, str(weights))
     where = torch.device(chosen_device(device))
     network = load_backbone(choice.network, choice.weights, STAGES).to(where)
-    plan = _plan(str(pairs_from), source, categories, side, progress)
+    place = str(pairs_from)
+    if is_url(place) or local_path(place).is_dir():
+        if source is not None:
+            raise InputError(f"{place}: is a directory of shards, which have a source; leave --source out")
+        plan = _plan_of_shards(place)
+    else:
+        recipe = _with_pairs(load_recipe(place), pairs, side)
+        if source is not None:
+            recipe = recipe.model_copy(update={"source": named_source(str(source), categories)})
+        plan = freeze(recipe, progress)
     directory = None if out is None else OutputDirectory(str(out))
     if directory:
         directory.create()
@@ -139,11 +150,11 @@ def attention_of(
         )
     arrays = {name: np.array(values) for name, values in shares.items()}
     found = AttentionReport(
-        network.name, _name(str(weights)), plan.fingerprint, tuple(sources), np.array(areas), arrays
+        network.name, weights_named(str(weights)), plan.fingerprint, tuple(sources), np.array(areas), arrays
     )
     if directory:
         directory.write(REPORT, (json.dumps(found.as_json(), indent=1) + "\n").encode())
-        directory.write(PICTURE, attention_sheet(shown, f"{network.name}, {_name(str(weights))}"))
+        directory.write(PICTURE, attention_sheet(shown, f"{network.name}, {weights_named(str(weights))}"))
     return found
 
 
@@ -188,27 +199,22 @@ def _pairs(plan: Plan, count: int) -> Iterator[Sample]:
     return islice((sample for sample in samples if sample.facts.label and sample.facts.paired), count)
 
 
-def _plan(
-    pairs_from: str, source: str | Path | None, categories: Sequence[str] | None, side: int, progress: Stages
-) -> Plan:
-    if is_url(pairs_from) or local_path(pairs_from).is_dir():
-        if source is not None:
-            raise InputError(
-                f"{pairs_from}: is a directory of shards, whose plan names its source; leave --source out"
-            )
-        plan = read_plan(open_directory(pairs_from))
-        if plan.recipe.split == "train":
-            raise InputError(
-                f"{pairs_from}: no sample is of a held-out image, and others may have been trained on; "
-                "generate with --set split=held-out"
-            )
-        return plan
-    recipe = load_recipe(pairs_from)
-    if source is not None:
-        recipe = recipe.model_copy(update={"source": named_source(str(source), categories)})
-    own = {"size": (side, side), "resize": "whole", "split": "held-out", "normal_share": 0.0}
-    return freeze(recipe.model_copy(update=own), progress)
+def _plan_of_shards(place: str) -> Plan:
+    plan = read_plan(open_directory(place))
+    if plan.recipe.split == "train":
+        raise InputError(
+            f"{place}: no sample is of a held-out image, and others may have been trained on; generate with "
+            "--set split=held-out"
+        )
+    return plan
 
 
-def _name(weights: str) -> str:
-    return weights if weights in ("imagenet", "random") else local_path(weights).name
+def _with_pairs(recipe: Recipe, pairs: int, side: int) -> Recipe:
+    """A recipe that makes pairs of held-out good products alone."""
+    if unpaired := [each.method for each in recipe.synthesizers if not each.paired]:
+        raise InputError(
+            f"recipe {recipe.name}: {unpaired[0]} makes whole images that have no good product beside them; "
+            "take a recipe without it"
+        )
+    own = {"size": (side, side), "resize": "whole", "split": "held-out", "normal_share": 0.0, "count": pairs}
+    return recipe.model_copy(update=own)

@@ -16,6 +16,7 @@ from synthgen.evaluation.learning import recipe_of, said_of
 from synthgen.evaluation.protocol import Measured, Truth, measure, predict_all, read_truth
 from synthgen.evaluation.report import Category, Report, Run, run, write
 from synthgen.evaluation.test_set import TOO_DEEP, LabelledDataset, NormalPictures, TestSet
+from synthgen.pretraining.record import weights_named
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.progress import Stages, silent
 from synthgen.runtime.versions import versions
@@ -232,7 +233,7 @@ class _Evaluation:
             layout=self.dataset.layout,
             method=detector.method,
             backbone=detector.backbone.name if detector.backbone else None,
-            weights=local_path(choice.weights).name if choice else "the detector's own",
+            weights=weights_named(choice.weights) if choice else "the detector's own",
             recipe=self.judged.recipe.name if self.judged.recipe else None,
             settings=detector.settings.model_dump(mode="json"),
             image_size=self.judged.side,

@@ -17,7 +17,7 @@ from synthgen.runtime.progress import Stages
 from synthgen.sources.base import Source
 from synthgen.streams import Stream
 
-LEAST_IMAGES = 16
+LEAST_IMAGES = 8
 """Fewer say nothing of what makes an image unlike others."""
 CACHE_BYTES = 2 * 2**30
 """Prepared images are kept up to this; of more some are read again."""
@@ -76,7 +76,7 @@ def read_images(
 ) -> PretrainingImages:
     """The fit images of a source, whole, of which ``recipe`` makes the copies; held-out ones stay unseen.
 
-    Raises InputError as `freeze` does, and for fewer than 16 images or fewer than a batch.
+    Raises InputError as `freeze` does, and for fewer than 8 images or fewer than a batch.
     """
     seed = Stream(recipe.seed, settings.seed, "pre-training").integer(0, 2**53)
     own = recipe.model_copy(

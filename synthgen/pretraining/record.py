@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from synthgen.errors import InputError, RunError
 from synthgen.pretraining.settings import PretrainingSettings
+from synthgen.storage.place import local_path
 from synthgen.storage.training_folder import replacing
 
 METADATA = "synthgen"
@@ -57,6 +58,13 @@ def write_weights(path: Path, weights: bytes, record: PretrainingRecord) -> None
 def record_path(path: Path) -> Path:
     """The JSON beside a file of weights."""
     return path.with_suffix(".json")
+
+
+def weights_named(weights: str) -> str:
+    """What weights are called in reports: imagenet, random, or a file's name and how it was pre-trained."""
+    path = local_path(weights)
+    record = read_record(path) if path.is_file() else None
+    return f"{path.name} ({record.summary})" if record else path.name
 
 
 def read_record(path: Path) -> PretrainingRecord | None:

@@ -1,20 +1,23 @@
 """What a training runs on, by accelerate: its device, its precision, and its other processes."""
 
-from typing import Literal
-
-from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from typing import TYPE_CHECKING, Literal
 
 from synthgen.errors import InputError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Precision = Literal["no", "fp16", "bf16"]
 
 
-def accelerator(device: str, precision: Precision, accumulate: int = 1) -> Accelerator:
+def accelerator(device: str, precision: Precision, accumulate: int = 1) -> "Accelerator":
     """An accelerator on ``device`` (``auto``, ``cpu`` or ``cuda``), for ``accumulate`` batches an update.
 
     Raises InputError for a precision that is not for the device.
     """
+    from accelerate import Accelerator
+    from accelerate.utils import GradientAccumulationPlugin
+
     # The plugin, because the mere number would give way to a variable of the environment.
     accumulation = GradientAccumulationPlugin(num_steps=accumulate)
     try:

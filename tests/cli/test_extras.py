@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "readers": (None, ("grown",)),
     "replay": ("sdas", ("grown/000000.tar", "000000000", "--out", "out")),
     "sdas train": ("sdas", ("good", "--out", "out", "--steps", "1")),
+    "pretrain": ("pretraining", ("good", "--out", "out.safetensors", "--steps", "1")),
+    "attention": ("detectors", ("random", "cutpaste", "--out", "out", "--source", "good")),
     "detect fit": ("detectors", ("padim", "good", "--out", "out", *SMALL)),
     "detect calibrate": ("detectors", ("fitted", "--normal", "good")),
     "detect score": ("detectors", ("fitted", "good", "--out", "out", "--maps", "out")),
@@ -157,7 +159,9 @@ FUNCTIONS = {
         "synthgen.evaluate('fitted', 'grown', 'out')",
         "synthgen.DetectorChoice.of('padim').make()",
         "synthgen.validate(['nsa'], 'good', 'out')",
+        "synthgen.attention_of('random', 'cutpaste', 'out', source='good')",
     ),
+    "pretraining": ("synthgen.pretrain('good', 'out.safetensors')",),
     "report": ("synthgen.tune('cutpaste', 0.8, 'good', 'out/new.yaml')",),
     "sdas": (
         "synthgen.train_diffusion('good', 'out')",
