@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synthgen.cli.arguments import (
     Commands,
@@ -15,6 +15,7 @@ from synthgen.cli.arguments import (
     positive,
 )
 from synthgen.cli.detect import add_detector_options, add_recipe, chosen_detector
+from synthgen.errors import InputError
 
 if TYPE_CHECKING:
     from synthgen.detectors.choice import DetectorChoice
@@ -36,6 +37,14 @@ def add(commands: Commands) -> None:
         help="the root, where DATASET names its layout: mvtec, mpdd, btad, visa, folders, shards",
     )
     added.add_argument("--masks", type=folder_name, help="the folder of masks, as a name or glob")
+    added.add_argument(
+        "--protocol",
+        choices=["1cls", "2cls_highshot", "2cls_fewshot"],
+        help="a published split of VisA (default: 1cls)",
+    )
+    added.add_argument(
+        "--shots", type=positive, help="of VisA, fit on as many normal images of each category (default: all)"
+    )
     added.add_argument("--source", type=path, help="where the normal images of shards lie now")
     add_recipe(added)
     add_categories(added)
@@ -78,17 +87,26 @@ def evaluate(options: Namespace) -> int:
 def _dataset(options: Namespace) -> "str | LabelledSource":
     """Where the data set lies; a source of folders where some are named."""
     from synthgen.sources.folders import FoldersSource
+    from synthgen.sources.visa_protocol import VisaProtocol
 
     place = str(options.root or options.dataset)
-    given = {"normal": options.normal, "masks": options.masks}
-    chosen = {name: value for name, value in given.items() if value}
+    chosen = _given(options, "normal", "masks")
+    if split := _given(options, "protocol", "shots"):
+        if chosen:
+            one, other = next(iter(split)), next(iter(chosen))
+            raise InputError(f"--{one}: is for VisA, and --{other} for folders of pictures; leave one out")
+        return VisaProtocol.model_validate({"path": place} | split)
     return FoldersSource.model_validate({"path": place} | chosen) if chosen else place
+
+
+def _given(options: Namespace, *names: str) -> dict[str, Any]:
+    """The options of these names that were given."""
+    return {name: getattr(options, name) for name in names if getattr(options, name)}
 
 
 def _judged(options: Namespace) -> "DetectorChoice | str":
     """The method that the options describe, or the directory of a fitted detector, to which none applies."""
     from synthgen.detectors.registry import DETECTORS
-    from synthgen.errors import InputError
     from synthgen.storage.place import local_path
 
     if options.detector in DETECTORS:

@@ -67,7 +67,7 @@ class SourceDataset(LabelledDataset):
 
     def __init__(self, source: LabelledSource) -> None:
         self._source = source
-        self.layout = source.kind
+        self.layout = source.layout
 
     @property
     def name(self) -> str:

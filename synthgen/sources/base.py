@@ -114,6 +114,11 @@ class LabelledSource(Source):
     categories: Annotated[list[str], Field(min_length=1)] | None = None
     """The categories to use; all if left out."""
 
+    @property
+    def layout(self) -> str:
+        """What reports call it: the layout, and which split of the data set is taken where it has several."""
+        return self.kind
+
     @classmethod
     def has_tests_at(cls, root: Root) -> bool:
         """Whether a folder has this layout's test images; as `is_at`, where the two always come together."""

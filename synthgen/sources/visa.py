@@ -24,6 +24,11 @@ class VisaSource(LabelledSource):
 
     kind: Literal["visa"] = "visa"
 
+    @property
+    def split_file(self) -> str:
+        """The file of the rows, below the root."""
+        return SPLIT_FILE
+
     @classmethod
     def is_at(cls, root: Root) -> bool:
         """Whether a folder has the split file."""
@@ -36,7 +41,9 @@ class VisaSource(LabelledSource):
             if (row["split"], row["label"]) == ("train", "normal"):
                 images.setdefault(row["object"], set()).add(row["image"])
         if not images:
-            raise InputError(f"{SPLIT_FILE} in {self.path} has no row with split 'train' and label 'normal'")
+            raise InputError(
+                f"{self.split_file} in {self.path} has no row with split 'train' and label 'normal'"
+            )
         return [
             Entry(path, category)
             for category in chosen(self.categories, images, self.path)
@@ -46,7 +53,7 @@ class VisaSource(LabelledSource):
     def test_categories(self) -> Sequence[str]:
         """The categories of test rows, sorted. Raises InputError where there is none."""
         if not self._tests:
-            raise InputError(f"{SPLIT_FILE} in {self.path} has no row with split 'test'")
+            raise InputError(f"{self.split_file} in {self.path} has no row with split 'test'")
         return chosen(self.categories, self._tests, self.path)
 
     def tests(self, category: str) -> Sequence[TestImage]:
@@ -54,7 +61,7 @@ class VisaSource(LabelledSource):
         images = sorted(self._tests[category], key=lambda image: image.path)
         for one, next_one in pairwise(images):
             if one.path == next_one.path:
-                raise InputError(f"{SPLIT_FILE} in {self.path} names {one.path} twice; remove a row")
+                raise InputError(f"{self.split_file} in {self.path} names {one.path} twice; remove a row")
         return images
 
     @cached_property
@@ -65,8 +72,8 @@ class VisaSource(LabelledSource):
                 continue
             if row["label"] not in ("normal", "anomaly"):
                 raise InputError(
-                    f"{SPLIT_FILE} in {self.path} has label {row['label']!r} for {row['image']}; normal or "
-                    "anomaly is expected"
+                    f"{self.split_file} in {self.path} has label {row['label']!r} for {row['image']}; "
+                    "normal or anomaly is expected"
                 )
             image = TestImage(row["image"], row["label"], row["label"] == "anomaly", row["mask"] or None)
             tests.setdefault(row["object"], []).append(image)
@@ -77,13 +84,15 @@ class VisaSource(LabelledSource):
         root = Root(self.path)
         root.require_folder()
         try:
-            lines = root.read(SPLIT_FILE).decode("utf-8-sig").splitlines()
+            lines = root.read(self.split_file).decode("utf-8-sig").splitlines()
             rows = list(csv.DictReader(lines, restval=""))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self.path} is no VisA data set: {error}") from error
         for row in rows:
             if missing := set(columns) - row.keys():
-                raise InputError(f"{SPLIT_FILE} in {self.path} has no column {', '.join(sorted(missing))}")
+                raise InputError(
+                    f"{self.split_file} in {self.path} has no column {', '.join(sorted(missing))}"
+                )
         return rows
 
 

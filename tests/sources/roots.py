@@ -37,6 +37,31 @@ def visa(folder: Path, rows: str = VISA_ROWS) -> str:
     return str(folder)
 
 
+NORMAL = 12
+TRAINED = {"1cls": 10, "2cls_highshot": 8, "2cls_fewshot": 3}
+"""By VisA's protocols: how many of the twelve normal images of a category are for training."""
+
+
+def visa_splits(folder: Path) -> Path:
+    """Two categories by three protocols; in those of two classes, two of four defects are for training."""
+    splits = {}
+    for protocol, trained in TRAINED.items():
+        lines = ["object,split,label,image,mask"]
+        for category in ("candle", "pcb1"):
+            for number in range(NORMAL):
+                split = "train" if number < trained else "test"
+                lines.append(f"{category},{split},normal,{category}/Data/Images/Normal/{number:04}.png,")
+            for number in range(4):
+                split = "train" if protocol != "1cls" and number < 2 else "test"
+                place = f"{category}/Data/{{}}/Anomaly/{number:03}.png"
+                lines.append(f"{category},{split},anomaly,{place.format('Images')},{place.format('Masks')}")
+        splits[protocol] = "\n".join(lines) + "\n"
+    visa(folder, splits["1cls"])
+    for protocol, rows in splits.items():
+        (folder / "split_csv" / f"{protocol}.csv").write_text(rows)
+    return folder
+
+
 def tar(members: dict[str, bytes], mode: str = "w") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
