@@ -40,7 +40,7 @@ class PlanAnomalies:
         nothing_pasted: bool = False,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        _require_masks(plan.recipe)
+        require_masks(plan.recipe)
         self.methods: Sequence[str] = list(dict.fromkeys(each.method for each in plan.recipe.synthesizers))
         self._pipeline = Pipeline(plan, device, cache_bytes=cache_bytes, nothing_pasted=nothing_pasted)
 
@@ -80,7 +80,7 @@ def anomalies_on(
     both are parts of ``images``. Raises InputError as `freeze` and `PlanAnomalies` do, and for a
     foreground of mask files, which have the size of the images before they were resized.
     """
-    _require_masks(recipe)
+    require_masks(recipe)
     if isinstance(recipe.foreground, MaskFolder):
         raise InputError(
             f"recipe {recipe.name}: foreground masks fit the images at their own size, and a detector sees "
@@ -117,7 +117,8 @@ def anomalies_on(
     return PlanAnomalies(plan, nothing_pasted=nothing_pasted)
 
 
-def _require_masks(recipe: Recipe) -> None:
+def require_masks(recipe: Recipe) -> None:
+    """Raise InputError where a method of the recipe makes images without a pair."""
     if unpaired := [each.method for each in recipe.synthesizers if not each.paired]:
         raise InputError(
             f"recipe {recipe.name}: {unpaired[0]} makes whole images that have no mask of their own, and a "

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from synthgen.errors import InputError
-from synthgen.pipeline.anomaly_source import PlanAnomalies, images_tensor
+from synthgen.pipeline.anomaly_source import PlanAnomalies, images_tensor, require_masks
 from synthgen.pipeline.freeze import freeze
 from synthgen.plan.image_order import drawn_from
 from synthgen.plan.plan import Plan
@@ -76,8 +76,9 @@ def read_images(
 ) -> PretrainingImages:
     """The fit images of a source, whole, of which ``recipe`` makes the copies; held-out ones stay unseen.
 
-    Raises InputError as `freeze` does, and for fewer than 8 images or fewer than a batch.
+    Raises InputError as `freeze` and `PlanAnomalies` do, and for fewer than 8 images or fewer than a batch.
     """
+    require_masks(recipe)
     seed = Stream(recipe.seed, settings.seed, "pre-training").integer(0, 2**53)
     own = recipe.model_copy(
         update={

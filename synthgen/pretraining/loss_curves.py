@@ -16,6 +16,7 @@ def loss_curves(rows: Sequence[Sequence[float]]) -> bytes:
     """A PNG of what was logged: rows of the update's number, loss, base, spd and spread."""
     from matplotlib import style
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     updates, loss, base, spd, spread = np.array(rows).T
     with style.context("default"):
@@ -33,6 +34,7 @@ def loss_curves(rows: Sequence[Sequence[float]]) -> bytes:
         lower.set_ylim(0, max(1.1, float(spread.max())))
         lower.set_ylabel("spread of the outputs")
         lower.set_xlabel("update")
+        lower.xaxis.set_major_locator(MaxNLocator(integer=True))
         written = io.BytesIO()
         figure.savefig(written, format="png", dpi=120, metadata={"Software": None})
     return marked(written.getvalue())
