@@ -1,7 +1,7 @@
 """Whether a network looks where the change is: attention on pairs of good products and their copies."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from synthgen.detectors.choice import DetectorChoice
 from synthgen.detectors.common.backbone import Backbone
 from synthgen.detectors.common.backbones import BackboneName, load_backbone
 from synthgen.errors import InputError
 from synthgen.evaluation.attention_maps import attention, shares_inside
-from synthgen.evaluation.attention_sheet import SHOWN, Looked, attention_sheet
+from synthgen.evaluation.attention_sheet import SHOWN, Looked, Shown, attention_sheet
 from synthgen.evaluation.metrics.bootstrap import LEVEL, Estimate
 from synthgen.pipeline.anomaly_source import images_tensor
 from synthgen.pipeline.freeze import freeze
@@ -114,8 +115,7 @@ def attention_of(
     """
     require_extra("detectors", "a backbone")
     choice = DetectorChoice("padim", {}, backbone, str(weights))
-    where = torch.device(chosen_device(device))
-    network = load_backbone(choice.network, choice.weights, STAGES).to(where)
+    network = load_backbone(choice.network, choice.weights, STAGES).to(chosen_device(device))
     place = str(pairs_from)
     if is_url(place) or local_path(place).is_dir():
         if source is not None:
@@ -129,32 +129,30 @@ def attention_of(
     directory = None if out is None else OutputDirectory(str(out))
     if directory:
         directory.create()
-    sources: list[str] = []
-    areas: list[float] = []
-    shares: dict[str, list[float]] = {}
-    shown: list[Looked] = []
-    with progress("looking at pairs", "pairs") as report, torch.no_grad():
+    looked: list[Looked] = []
+    shown: list[Shown] = []
+    with progress("looking at pairs", "pairs") as report:
         samples = _pairs(plan, pairs)
         while some := list(islice(samples, BATCH)):
-            looked = _look(network, some, where)
-            shown += looked[: max(0, SHOWN - len(shown))]
-            for sample, each in zip(some, looked, strict=True):
-                sources.append(sample.facts.source_sha256)
-                areas.append(float((sample.mask > 0).mean()))
-                for name, share in each.shares.items():
-                    shares.setdefault(name, []).append(share)
-            report(len(areas), pairs)
-    if not areas:
+            maps = _maps(network, some)
+            looked += _look(some, maps)
+            shown += _shown(some, maps)[: max(0, SHOWN - len(shown))]
+            report(len(looked), pairs)
+    if not looked:
         raise InputError(
-            f"{pairs_from}: no pair of a held-out good product was made; give a recipe whose defects show"
+            f"{place}: no pair of a held-out good product was made; give a recipe whose defects show"
         )
-    arrays = {name: np.array(values) for name, values in shares.items()}
     found = AttentionReport(
-        network.name, weights_named(str(weights)), plan.fingerprint, tuple(sources), np.array(areas), arrays
+        network.name,
+        weights_named(choice.weights),
+        plan.fingerprint,
+        tuple(each.source for each in looked),
+        np.array([each.area for each in looked]),
+        {name: np.array([each.shares[name] for each in looked]) for name in looked[0].shares},
     )
     if directory:
         directory.write(REPORT, (json.dumps(found.as_json(), indent=1) + "\n").encode())
-        directory.write(PICTURE, attention_sheet(shown, f"{network.name}, {weights_named(str(weights))}"))
+        directory.write(PICTURE, attention_sheet(looked[:SHOWN], shown, f"{found.backbone}, {found.weights}"))
     return found
 
 
@@ -173,21 +171,32 @@ def ratio(shares: Floats, areas: Floats, drawn: npt.NDArray[np.int64]) -> Estima
     return Estimate(float(shares.mean() / areas.mean()), float(low), float(high))
 
 
-def _look(network: Backbone, samples: Sequence[Sample], device: torch.device) -> list[Looked]:
-    normals = images_tensor([sample.normal for sample in samples]).to(device)
-    images = images_tensor([sample.image for sample in samples]).to(device)
+def _maps(network: Backbone, samples: Sequence[Sample]) -> dict[str, Tensor]:
+    """The maps (B, h, w) of some samples, on the CPU."""
+    normals, images = (
+        images_tensor(pixels).to(network.mean.device)
+        for pixels in ([each.normal for each in samples], [each.image for each in samples])
+    )
+    return {name: found.cpu() for name, found in attention(network, normals, images).items()}
+
+
+def _look(samples: Sequence[Sample], maps: Mapping[str, Tensor]) -> list[Looked]:
     masks = torch.from_numpy(np.stack([sample.mask > 0 for sample in samples]))
-    maps = {name: each.cpu() for name, each in attention(network, normals, images).maps.items()}
-    inside = {name: shares_inside(each, masks) for name, each in maps.items()}
+    inside = {name: shares_inside(found, masks).tolist() for name, found in maps.items()}
     return [
         Looked(
-            sample.normal,
-            sample.image,
-            sample.mask,
-            {name: each[number].numpy() for name, each in maps.items()},
-            {name: float(each[number]) for name, each in inside.items()},
+            sample.facts.source_sha256,
+            float((sample.mask > 0).mean()),
+            {name: shares[number] for name, shares in inside.items()},
         )
         for number, sample in enumerate(samples)
+    ]
+
+
+def _shown(samples: Sequence[Sample], maps: Mapping[str, Tensor]) -> list[Shown]:
+    return [
+        Shown(each.normal, each.image, each.mask, {name: found[n].numpy() for name, found in maps.items()})
+        for n, each in enumerate(samples)
     ]
 
 

@@ -1,7 +1,5 @@
 """Where a network looks when it tells an image from its changed copy."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,25 +9,19 @@ from synthgen.detectors.common.backbone import Backbone
 GRAD_CAM = "Grad-CAM"
 
 
-class Attention(NamedTuple):
-    """Of each pair, how much attention each place has; (B, h, w) float32, 0 or more, by the map's name."""
+def attention(backbone: Backbone, normals: Tensor, images: Tensor) -> dict[str, Tensor]:
+    """Attention maps (B, h, w) float32, 0 or more, by name: the features' difference, and Grad-CAM.
 
-    maps: dict[str, Tensor]
-
-
-def attention(backbone: Backbone, normals: Tensor, images: Tensor) -> Attention:
-    """The energy of the features' difference at each stage, and Grad-CAM of the dissimilarity.
-
-    ``normals`` and ``images`` are (B, 3, H, W) float32 in [0, 1], pairs on the backbone's device. The energy
-    is the sum over channels of the squared difference. Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and
-    2) is taken at the last stage of the image's features, and of minus the cosine between both pictures' mean
-    features: it shows what makes the image unlike the good product.
+    ``normals`` and ``images`` are (B, 3, H, W) float32 in [0, 1], pairs on the backbone's device. A
+    stage's map is the sum over channels of the squared difference. Grad-CAM (Selvaraju et al., ICCV 2017,
+    equations 1 and 2) is taken at the last stage of the image's features, and of minus the cosine between
+    both pictures' mean features: it shows what makes the image unlike the good product.
     """
     with torch.no_grad():
         good, found = backbone(normals), backbone(images)
     maps = {f"stage {stage}": (found[stage] - good[stage]).square().sum(1) for stage in backbone.stages}
     last = backbone.stages[-1]
-    return Attention(maps | {GRAD_CAM: grad_cam(good[last], found[last])})
+    return maps | {GRAD_CAM: grad_cam(good[last], found[last])}
 
 
 def grad_cam(good: Tensor, found: Tensor) -> Tensor:

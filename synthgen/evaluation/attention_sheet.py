@@ -17,7 +17,18 @@ SHOWN = 12
 
 
 class Looked(NamedTuple):
-    """One pair, and where a network looks at it."""
+    """What was measured of one pair."""
+
+    source: str
+    """sha256 of the good product."""
+    area: float
+    """The mask's share of the image."""
+    shares: dict[str, float]
+    """By map, the share of the attention that lies in the mask."""
+
+
+class Shown(NamedTuple):
+    """The pictures of one pair."""
 
     normal: Pixels
     """(H, W, C) uint8."""
@@ -27,26 +38,23 @@ class Looked(NamedTuple):
     """(H, W) uint8."""
     maps: dict[str, npt.NDArray[np.float32]]
     """(h, w) each, by name."""
-    shares: dict[str, float]
-    """Share of each that lies in the mask."""
 
 
-def attention_sheet(pairs: Sequence[Looked], network: str) -> bytes:
+def attention_sheet(looked: Sequence[Looked], shown: Sequence[Shown], network: str) -> bytes:
     """A PNG with a row for each pair: normal, anomalous, mask, and every map with its share in the mask."""
     groups = []
-    for pair in pairs:
-        outline = tiles.mask_tile(pair.mask, STYLE.tile)
+    for pair, pictures in zip(looked, shown, strict=True):
+        outline = tiles.mask_tile(pictures.mask, STYLE.tile)
         mask = np.repeat(outline[..., None] * np.uint8(255), 3, axis=2)
-        maps = [_heat(each, pair.mask.shape) for each in pair.maps.values()]
+        good, found = (tiles.picture_tile(each, STYLE.tile) for each in (pictures.normal, pictures.image))
+        heats = [tiles.outlined(_heat(each, pictures.mask.shape), outline) for each in pictures.maps.values()]
         notes = [
             Note("normal", ""),
             Note("anomalous", ""),
-            Note("mask", f"{(pair.mask > 0).mean():.1%} of the area"),
-            *(Note(name, f"{pair.shares[name]:.0%} inside") for name in pair.maps),
+            Note("mask", f"{pair.area:.1%} of the area"),
+            *(Note(name, f"{share:.0%} inside") for name, share in pair.shares.items()),
         ]
-        pictures = [tiles.picture_tile(each, STYLE.tile) for each in (pair.normal, pair.image)]
-        heats = [tiles.outlined(each, outline) for each in maps]
-        groups.append(Group((*pictures, mask, *heats), tuple(notes)))
+        groups.append(Group((good, found, mask, *heats), tuple(notes)))
     sheet = paint(
         groups,
         "Where the network looks",

@@ -40,13 +40,13 @@ class Batch:
 class PretrainingImages:
     """The images of a plan, each as often as any other, and the samples that are made of them."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, device: str = "cpu") -> None:
         self.plan = plan
         used = drawn_from(plan)
         self.count = len(used)
         self.digest = sha256("".join(image.sha256 for image in used).encode()).hexdigest()
         self._numbers = {image.sha256: number for number, image in enumerate(used)}
-        self._anomalies = PlanAnomalies(plan, cache_bytes=CACHE_BYTES)
+        self._anomalies = PlanAnomalies(plan, device, cache_bytes=CACHE_BYTES)
 
     def batch(self, number: int, settings: PretrainingSettings, part: int = 0) -> Batch:
         """One part of the update of this number, both from 0; copies where there is a term for them.
@@ -72,14 +72,14 @@ class PretrainingImages:
 
 
 def read_images(
-    source: Source, recipe: Recipe, settings: PretrainingSettings, progress: Stages
+    source: Source, recipe: Recipe, settings: PretrainingSettings, progress: Stages, device: str = "cpu"
 ) -> PretrainingImages:
     """The fit images of a source, whole, of which ``recipe`` makes the copies; held-out ones stay unseen.
 
+    The settings' seed decides all, that of the recipe nothing.
     Raises InputError as `freeze` and `PlanAnomalies` do, and for fewer than 8 images or fewer than a batch.
     """
     require_masks(recipe)
-    seed = Stream(recipe.seed, settings.seed, "pre-training").integer(0, 2**53)
     own = recipe.model_copy(
         update={
             "source": source,
@@ -89,11 +89,11 @@ def read_images(
             "spread": "images",
             "normal_share": 0.0,
             "on_bad_image": "skip",
-            "seed": seed,
+            "seed": Stream(settings.seed, 0, "pre-training").integer(0, 2**53),
         }
     )
     plan = freeze(own, progress)
-    images = PretrainingImages(plan)
+    images = PretrainingImages(plan, device)
     if images.count < max(LEAST_IMAGES, settings.batch):
         held_out = len(plan.images) - images.count
         usable = f"{len(plan.images)} usable, of which {held_out} are held out for judging"

@@ -80,7 +80,7 @@ def pretrain(
             f"pre-training runs in one process, and {accelerator.num_processes} were started; start it "
             "without accelerate launch"
         )
-    images = read_images(chosen, made_by, settings, progress)
+    images = read_images(chosen, made_by, settings, progress, accelerator.device.type)
     training = Pretraining(images.count, images.plan.rejected, images.plan.notes, settings.steps)
     identity = identity_of(images, settings, accelerator.device.type)
     if is_finished(folder, identity):

@@ -70,9 +70,7 @@ class Trainer:
             base, term = self._losses(number, part)
             loss = base.value + settings.weight * term
             self.accelerator.backward(loss / settings.accumulate)
-            found.append(
-                torch.stack(list(map(torch.Tensor.detach, (loss, base.value, term, spread(base.outputs)))))
-            )
+            found.append(torch.stack([loss, base.value, term, spread(base.outputs)]).detach())
         self._optimizer.step()
         self.method.after_update(number + 1)
         return Update(*torch.stack(found).mean(0).tolist())

@@ -52,10 +52,10 @@ def test_equal_pictures_have_no_difference_at_any_stage() -> None:
     changed[:, :, 8:24, 8:24] = 0
     assert all(
         float(each.max()) == 0
-        for name, each in attention(backbone, images, images).maps.items()
+        for name, each in attention(backbone, images, images).items()
         if "stage" in name
     )
-    maps = attention(backbone, images, changed).maps
+    maps = attention(backbone, images, changed)
     assert [tuple(each.shape) for each in maps.values()] == [(2, 16, 16), (2, 8, 8), (2, 8, 8)]
     energy = (backbone(changed)[1] - backbone(images)[1]).square().sum(1)
     assert torch.equal(maps["stage 1"], energy)
