@@ -1,7 +1,10 @@
 """The versions of all that decides the bytes of a shard."""
 
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+
+NOT_INSTALLED = "not installed"
+"""In place of a version, for what is imported from a checkout, or comes in a package of another name."""
 
 
 @cache
@@ -13,5 +16,13 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        **{package: version(package) for package in packages},
+        **{package: version_of(package) for package in packages},
     }
+
+
+def version_of(package: str) -> str:
+    """The version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return NOT_INSTALLED

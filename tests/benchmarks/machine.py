@@ -3,8 +3,9 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
+
+from synthgen.runtime.versions import version_of
 
 PACKAGES = ("synthgen", "torch", "numpy", "opencv-python-headless", "isal", "pillow")
 
@@ -19,7 +20,7 @@ def describe() -> str:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    packages = ", ".join(f"{package} {version_of(package)}" for package in PACKAGES)
     return "\n".join(
         (
             f"machine   {os.cpu_count()} cores of {model}, {int(memory) / 2**20:.0f} GiB",
