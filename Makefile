@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: help demo test lint format bench bench-server clean
+.PHONY: help demo test lint format bench bench-server bench-gpu clean
 
 help:  ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: $(INSTALLED)  ## speed of whole runs beside an encoder, of diffusion and 
 
 bench-server: $(INSTALLED)  ## the service beside the pipeline without HTTP, under load and overload (5 minutes)
 	$(BIN)/python -m tests.benchmarks.server
+
+bench-gpu: $(INSTALLED)  ## everything on a GPU, within nine minutes, into gpu-bench (docs/gpu.md)
+	$(BIN)/python -m tests.benchmarks.gpu
 
 clean:  ## remove the demo's output and caches; the environment stays
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache

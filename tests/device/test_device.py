@@ -29,7 +29,7 @@ from tests.diffusion.training.trainings import forget_accelerator
 pytestmark = pytest.mark.gpu
 
 PASTED = ("cutpaste", "scar", "smoothblend", "cutout", "perlin-texture", "perlin-self-shuffle", "nsa")
-QUICK = [f"synthesizers.{number}.sampling={{steps: 1, batch: 2}}" for number in range(2)]
+QUICK = [f"synthesizers.{number}.sampling={{steps: 5, batch: 1}}" for number in range(2)]
 """Of sdas-quickstart, whose network takes most of the time."""
 COUNT = 6
 SAMPLER_BOUND = 4.0
