@@ -24,7 +24,7 @@ from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.image_order import ImageOrder, drawn_from
 from synthgen.plan.plan import Plan
-from synthgen.pretraining.record import weights_named
+from synthgen.pretraining.record import read_record, weights_named
 from synthgen.recipe.files import load_recipe
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import chosen_device
@@ -114,18 +114,9 @@ def attention_of(
     what cannot be used.
     """
     require_extra("detectors", "a backbone")
-    choice = DetectorChoice("padim", {}, backbone, str(weights))
-    network = load_backbone(choice.network, choice.weights, STAGES).to(chosen_device(device))
+    network = _network(str(weights), backbone).to(chosen_device(device))
     place = str(pairs_from)
-    if is_url(place) or local_path(place).is_dir():
-        if source is not None:
-            raise InputError(f"{place}: is a directory of shards, which have a source; leave --source out")
-        plan = _plan_of_shards(place)
-    else:
-        recipe = _with_pairs(load_recipe(place), pairs, side)
-        if source is not None:
-            recipe = recipe.model_copy(update={"source": named_source(str(source), categories)})
-        plan = freeze(recipe, progress)
+    plan = _plan(place, source=source, categories=categories, pairs=pairs, side=side, progress=progress)
     directory = None if out is None else OutputDirectory(str(out))
     if directory:
         directory.create()
@@ -144,7 +135,7 @@ def attention_of(
         )
     found = AttentionReport(
         network.name,
-        weights_named(choice.weights),
+        weights_named(str(weights)),
         plan.fingerprint,
         tuple(each.source for each in looked),
         np.array([each.area for each in looked]),
@@ -208,9 +199,37 @@ def _pairs(plan: Plan, count: int) -> Iterator[Sample]:
     return islice((sample for sample in samples if sample.facts.label and sample.facts.paired), count)
 
 
-def _plan_of_shards(place: str) -> Plan:
-    plan = read_plan(open_directory(place))
-    if plan.recipe.split == "train":
+def _network(weights: str, backbone: BackboneName | None) -> Backbone:
+    """The backbone up to stage 3, or to the last stage that was pre-trained."""
+    path = local_path(weights)
+    record = read_record(path) if path.is_file() else None
+    stages = STAGES[: record.stage] if record else STAGES
+    chosen = backbone or (record.backbone if record else None)
+    return load_backbone(DetectorChoice("padim", {}, chosen, weights).network, weights, stages)
+
+
+def _plan(
+    place: str,
+    *,
+    source: str | Path | None,
+    categories: Sequence[str] | None,
+    pairs: int,
+    side: int,
+    progress: Stages,
+) -> Plan:
+    """That of a directory of shards, or of a recipe's pairs; it has held-out good products."""
+    if categories and source is None:
+        raise InputError("--categories: are those of --source; give one, or leave them out")
+    if is_url(place) or local_path(place).is_dir():
+        if source is not None:
+            raise InputError(f"{place}: is a directory of shards, which have a source; leave --source out")
+        plan = read_plan(open_directory(place))
+    else:
+        recipe = _recipe_of_pairs(place, pairs, side)
+        if source is not None:
+            recipe = recipe.model_copy(update={"source": named_source(str(source), categories)})
+        plan = freeze(recipe, progress)
+    if all(image.split != "held-out" for image in drawn_from(plan)):
         raise InputError(
             f"{place}: no sample is of a held-out image, and others may have been trained on; generate with "
             "--set split=held-out"
@@ -218,12 +237,13 @@ def _plan_of_shards(place: str) -> Plan:
     return plan
 
 
-def _with_pairs(recipe: Recipe, pairs: int, side: int) -> Recipe:
+def _recipe_of_pairs(place: str, pairs: int, side: int) -> Recipe:
     """A recipe that makes pairs of held-out good products alone."""
-    if unpaired := [each.method for each in recipe.synthesizers if not each.paired]:
+    whole = load_recipe(place)
+    if unpaired := [each.method for each in whole.synthesizers if not each.paired]:
         raise InputError(
-            f"recipe {recipe.name}: {unpaired[0]} makes whole images that have no good product beside them; "
+            f"recipe {whole.name}: {unpaired[0]} makes whole images that have no good product beside them; "
             "take a recipe without it"
         )
-    own = {"size": (side, side), "resize": "whole", "split": "held-out", "normal_share": 0.0, "count": pairs}
-    return recipe.model_copy(update=own)
+    own = [f"size=[{side}, {side}]", f"count={pairs}", "resize=whole", "split=held-out", "normal_share=0"]
+    return load_recipe(place, own)

@@ -1,4 +1,4 @@
-"""A collapse: the network says the same of every image."""
+"""What makes a pre-training useless: a network that says the same of every image, copies without a defect."""
 
 from collections import deque
 
@@ -36,3 +36,16 @@ class CollapseWatch:
             return False
         self._last.append(found)
         return len(self._last) == IN_A_ROW and max(self._last) < LEAST
+
+
+class CopyWatch:
+    """Says when no copy had a defect in the first updates."""
+
+    def __init__(self, updates: int) -> None:
+        self._until = min(IN_A_ROW, updates)
+        self._changed = False
+
+    def are_missing(self, number: int, share: float) -> bool:
+        """Whether the update of this number, from 0, is the tenth, or last, in which no copy differed."""
+        self._changed |= share > 0
+        return number + 1 == self._until and not self._changed

@@ -25,7 +25,7 @@ CACHE_BYTES = 2 * 2**30
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of an update, or of a part of it; no image is in it twice."""
+    """Images of an update, or of a part of it; no file is in it twice."""
 
     images: Tensor
     """(B, 3, S, S) float32 in [0, 1]."""
@@ -45,6 +45,8 @@ class PretrainingImages:
         used = drawn_from(plan)
         self.count = len(used)
         self.digest = sha256("".join(image.sha256 for image in used).encode()).hexdigest()
+        self.distinct = len({image.sha256 for image in used})
+        """How many there are if those of the same file count as one."""
         self._numbers = {image.sha256: number for number, image in enumerate(used)}
         self._anomalies = PlanAnomalies(plan, device, cache_bytes=CACHE_BYTES)
 
@@ -94,13 +96,20 @@ def read_images(
     )
     plan = freeze(own, progress)
     images = PretrainingImages(plan, device)
-    if images.count < max(LEAST_IMAGES, settings.batch):
-        held_out = len(plan.images) - images.count
-        usable = f"{len(plan.images)} usable, of which {held_out} are held out for judging"
-        needed = (
-            f"pre-training needs {LEAST_IMAGES} or more, so add images"
-            if images.count < LEAST_IMAGES
-            else f"a batch of {settings.batch} needs as many; give {images.count} or less, or add images"
-        )
-        raise InputError(f"the source has {images.count} images to train on ({usable}); {needed}")
+    _require_enough(images, settings.batch)
     return images
+
+
+def _require_enough(images: PretrainingImages, batch: int) -> None:
+    count = images.distinct
+    if count >= max(LEAST_IMAGES, batch):
+        return
+    usable = len(images.plan.images)
+    told = f"{usable} usable, of which {usable - images.count} are held out for judging"
+    alike = "" if count == images.count else f", and {images.count - count} that are the same as others"
+    needed = (
+        f"pre-training needs {LEAST_IMAGES} or more, so add images"
+        if count < LEAST_IMAGES
+        else f"a batch of {batch} needs as many; give {count} or less, or add images"
+    )
+    raise InputError(f"the source has {count} images to train on ({told}{alike}); {needed}")

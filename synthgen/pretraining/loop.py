@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from synthgen.errors import InputError, RunError
-from synthgen.pretraining.collapse import LEAST, CollapseWatch
+from synthgen.pretraining.collapse import LEAST, CollapseWatch, CopyWatch
 from synthgen.pretraining.folder import PretrainingFolder
 from synthgen.pretraining.record import (
     METADATA,
@@ -12,6 +12,7 @@ from synthgen.pretraining.record import (
     Identity,
     PretrainingRecord,
     read_record,
+    write_record,
     write_weights,
 )
 from synthgen.pretraining.trainer import Trainer, Update
@@ -23,10 +24,10 @@ from synthgen.storage.training_folder import is_state_due
 Report = Callable[[int, Update], None]
 
 
-def is_finished(folder: PretrainingFolder, identity: Identity) -> bool:
-    """Whether the weights of this very training are there. Raises InputError where others are."""
+def finished(folder: PretrainingFolder, identity: Identity) -> PretrainingRecord | None:
+    """The record of this very training, where its weights are there. Raises InputError where others are."""
     if not folder.result.exists():
-        return False
+        return None
     record = read_record(folder.result)
     if record is None:
         raise InputError(f"{folder.result}: holds other weights; choose another --out, or remove it")
@@ -37,11 +38,18 @@ def is_finished(folder: PretrainingFolder, identity: Identity) -> bool:
                 f"weights with {field} {there[field]}, and {asked} is asked for" if there else "other weights"
             )
             raise InputError(f"{folder.result}: holds {what}; choose another --out, or remove it")
-    return True
+    return record
+
+
+def tidy(folder: PretrainingFolder, record: PretrainingRecord) -> None:
+    """Bring what lies beside finished weights to what it should be, whenever a process was killed."""
+    with folder.held():
+        write_record(folder.result, record)
+        folder.forget_states()
 
 
 def train(trainer: Trainer, folder: PretrainingFolder, identity: Identity, report: Report) -> None:
-    """Train, or go on, and write the weights.
+    """Train, or go on, and write the weights, unless another process has written them by now.
 
     ``report`` gets the updates done and what the last one was like. Raises InputError where another training
     runs or was begun there, RunError where the batch does not fit in memory, the loss is no number any more,
@@ -50,6 +58,8 @@ def train(trainer: Trainer, folder: PretrainingFolder, identity: Identity, repor
     """
     keep_freed_memory()
     with folder.held():
+        if finished(folder, identity):
+            return
         folder.begin(identity)
         done = max(folder.states(), default=0)
         if done:
@@ -59,7 +69,11 @@ def train(trainer: Trainer, folder: PretrainingFolder, identity: Identity, repor
 
 
 def _go_through(trainer: Trainer, folder: PretrainingFolder, numbers: range, report: Report) -> None:
-    watch = CollapseWatch(numbers.stop)
+    watch, copies = CollapseWatch(numbers.stop), CopyWatch(numbers.stop)
+    for row in folder.logged():
+        before = Update(*row[1:])
+        watch.is_collapsed(int(row[0]), before.spread)
+        copies.are_missing(int(row[0]), before.changed)
     with postponed() as is_stop_asked:
         for number in numbers:
             update = _update(trainer, number)
@@ -68,6 +82,11 @@ def _go_through(trainer: Trainer, folder: PretrainingFolder, numbers: range, rep
             folder.log(number, update)
             if watch.is_collapsed(number, update.spread):
                 raise _collapsed(trainer, number, update.spread)
+            if trainer.settings.spd != "none" and copies.are_missing(number, update.changed):
+                raise RunError(
+                    f"none of the first {number + 1} updates had a copy with a defect that shows; give a "
+                    "--recipe whose defects do, as `synthgen preview` shows them, or --spd none"
+                )
             done, stopping = number + 1, is_stop_asked()
             report(done, update)
             if stopping or is_state_due(done, numbers.stop):
@@ -119,5 +138,6 @@ def _write(trainer: Trainer, folder: PretrainingFolder, identity: Identity) -> N
         versions=versions(),
     )
     weights = save(trainer.weights(), {METADATA: record.model_dump_json()})
-    write_weights(folder.result, weights, record)
+    write_record(folder.result, record)
+    write_weights(folder.result, weights)
     folder.forget_states()

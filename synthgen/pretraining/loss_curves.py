@@ -13,12 +13,12 @@ SMOOTHED = 20
 
 
 def loss_curves(rows: Sequence[Sequence[float]]) -> bytes:
-    """A PNG of what was logged: rows of the update's number, loss, base, spd and spread."""
+    """A PNG of what was logged: rows of an `Update`, after its number."""
     from matplotlib import style
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    updates, loss, base, spd, spread = np.array(rows).T
+    updates, loss, base, spd, spread, _ = np.array(rows).T
     with style.context("default"):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])

@@ -64,10 +64,11 @@ def pretrain(
     require_extra("pretraining", "pre-training")
     from synthgen.pretraining.folder import PretrainingFolder, identity_of, weights_path
     from synthgen.pretraining.images import read_images
-    from synthgen.pretraining.loop import is_finished, train
+    from synthgen.pretraining.loop import finished, tidy, train
     from synthgen.pretraining.settings import PretrainingSettings
     from synthgen.pretraining.trainer import Trainer
     from synthgen.runtime.acceleration import accelerator as new_accelerator
+    from synthgen.storage.whole_file import remove_leftovers
 
     settings = settings or PretrainingSettings()
     require_device(device)
@@ -83,8 +84,11 @@ def pretrain(
     images = read_images(chosen, made_by, settings, progress, accelerator.device.type)
     training = Pretraining(images.count, images.plan.rejected, images.plan.notes, settings.steps)
     identity = identity_of(images, settings, accelerator.device.type)
-    if is_finished(folder, identity):
+    remove_leftovers(folder.result.parent)
+    if record := finished(folder, identity):
+        tidy(folder, record)
         return replace(training, was_finished=True)
+    folder.require_usable()
     trainer = Trainer(images, settings, accelerator)
     if observer:
         observer(training, 0, None)

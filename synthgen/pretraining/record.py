@@ -23,7 +23,7 @@ class Identity(PretrainingSettings):
     images: str
     """How many are trained on, and a hash over all of them."""
     recipe: str
-    """The name of what made the copies, and the fingerprint of its plan; none without a term."""
+    """The name of what made the copies, and a hash over all that decides them; none without a term."""
     first_weights: str
     """imagenet, random, or a hash of the file."""
     device: str
@@ -47,12 +47,19 @@ class PretrainingRecord(Identity):
         return f"{self.base}{term}, {self.steps} updates from {self.init}, seed {self.seed}"
 
 
-def write_weights(path: Path, weights: bytes, record: PretrainingRecord) -> None:
-    """Write the weights, a safetensors file, and their record beside them, the weights last."""
-    with replacing(record_path(path)) as file:
-        file.write((record.model_dump_json(indent=1) + "\n").encode())
+def write_weights(path: Path, weights: bytes) -> None:
+    """Write the weights, a safetensors file; what belongs to them is there already."""
     with replacing(path) as file:
         file.write(weights)
+
+
+def write_record(path: Path, record: PretrainingRecord) -> None:
+    """Write the record beside a file of weights, where it is not there as it should be."""
+    text = (record.model_dump_json(indent=1) + "\n").encode()
+    place = record_path(path)
+    if not place.is_file() or place.read_bytes() != text:
+        with replacing(place) as file:
+            file.write(text)
 
 
 def record_path(path: Path) -> Path:
@@ -65,6 +72,12 @@ def weights_named(weights: str) -> str:
     path = local_path(weights)
     record = read_record(path) if path.is_file() else None
     return f"{path.name} ({record.summary})" if record else path.name
+
+
+def is_record(path: Path) -> bool:
+    """Whether a JSON file is the record of some weights, or what was left of one."""
+    text = path.read_bytes()
+    return not text or b'"first_weights"' in text
 
 
 def read_record(path: Path) -> PretrainingRecord | None:

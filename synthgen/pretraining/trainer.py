@@ -35,6 +35,8 @@ class Update(NamedTuple):
     """The term before it is weighed; 0 without one."""
     spread: float
     """Of the base's outputs, see `collapse.spread`."""
+    changed: float
+    """Share of the copies that have a defect; 0 without a term."""
 
 
 class Trainer:
@@ -67,10 +69,10 @@ class Trainer:
         self._optimizer.zero_grad()
         found = []
         for part in range(settings.accumulate):
-            base, term = self._losses(number, part)
+            base, term, changed = self._losses(number, part)
             loss = base.value + settings.weight * term
             self.accelerator.backward(loss / settings.accumulate)
-            found.append(torch.stack([loss, base.value, term, spread(base.outputs)]).detach())
+            found.append(torch.stack([loss, base.value, term, spread(base.outputs), changed]).detach())
         self._optimizer.step()
         self.method.after_update(number + 1)
         return Update(*torch.stack(found).mean(0).tolist())
@@ -106,7 +108,7 @@ class Trainer:
         tensors = self.method.encoder.backbone.state_dict()
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
-    def _losses(self, number: int, part: int) -> tuple[BaseLoss, Tensor]:
+    def _losses(self, number: int, part: int) -> tuple[BaseLoss, Tensor, Tensor]:
         stream = Stream(self.settings.seed, number, f"pre-train/{part}")
         generator = Generator().manual_seed(stream.integer(0, 2**48))
         batch = self.images.batch(number, self.settings, part)
@@ -114,7 +116,8 @@ class Trainer:
         views = [global_views(images, generator) for _ in range(BASE_VIEWS)]
         with self.accelerator.autocast():
             base: BaseLoss = self.method(*map(_ordered, views), batch.numbers.to(self.accelerator.device))
-            return base, self._term(images, batch, generator)
+            term = self._term(images, batch, generator)
+        return base, term, batch.differs.float().mean().to(term.device)
 
     def _term(self, images: Tensor, batch: Batch, generator: Generator) -> Tensor:
         settings = self.settings

@@ -87,7 +87,7 @@ class VisaSource(LabelledSource):
             lines = root.read(self.split_file).decode("utf-8-sig").splitlines()
             rows = list(csv.DictReader(lines, restval=""))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{self.path} is no VisA data set: {error}") from error
+            raise InputError(f"{self.path} is no VisA data set by {self.split_file}: {error}") from error
         for row in rows:
             if missing := set(columns) - row.keys():
                 raise InputError(

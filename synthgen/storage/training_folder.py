@@ -15,6 +15,7 @@ from synthgen.errors import InputError, RunError
 from synthgen.storage.lock import held
 from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
 
+LOG = "loss.csv"
 STATES_KEPT = 2
 STATES_IN_ALL = 20
 """How often a training saves its state; a long one does it more often."""
@@ -42,7 +43,7 @@ class TrainingFolder:
         self.result = result
         self.path = path
         self._settings = self.path / "settings.json"
-        self._log = self.path / "loss.csv"
+        self._log = self.path / LOG
         self._header = ",".join(["update", *columns]) + "\n"
 
     @contextmanager
@@ -129,7 +130,8 @@ class TrainingFolder:
         """Forget what was logged after the last state, and a line that was not written to its end."""
         updates = self.states()[-1] if self.states() else 0
         lines = self._log.read_text(errors="replace").splitlines(keepends=True) if self._log.exists() else []
-        kept = [line for line in lines[1:] if line.endswith("\n") and _number(line) < updates]
+        columns = self._header.count(",") + 1
+        kept = [line for line in lines[1:] if line.endswith("\n") and _number(line, columns) < updates]
         with replacing(self._log) as file:
             file.write("".join([self._header, *kept]).encode())
 
@@ -167,10 +169,14 @@ def require_writable(result: Path, what: str) -> None:
         raise InputError(f"{nearest}: no permission to write there; choose another --out")
 
 
-def _number(line: str) -> float:
-    """The update that a line of the log is about; infinite where it says none."""
-    first = line.partition(",")[0]
-    return int(first) if first.isdecimal() else float("inf")
+def _number(line: str, columns: int) -> float:
+    """The update that a line of the log is about; infinite where it is none of ours."""
+    values = line.split(",")
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        return float("inf")
+    return numbers[0] if len(numbers) == columns and values[0].isdecimal() else float("inf")
 
 
 def _reason(error: Exception) -> str:

@@ -50,7 +50,7 @@ def test_weights_are_trained_looked_at_and_taken_by_a_detector(here: Path, run: 
         "backbone": "resnet18",
     }
     assert {name: record[name] for name in given} == given
-    assert record["recipe"].startswith("cutpaste, fingerprint ")
+    assert record["recipe"].startswith("cutpaste, sha256 ")
     again = run("pretrain", "good", "--out", "w.safetensors", *SMALL, *more)
     assert again.code == 0 and "nothing is left to do" in again.out
     asked = ("--source", "good", "--pairs", 2, "--size", 64, "--device", "cpu")

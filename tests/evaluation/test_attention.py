@@ -15,6 +15,7 @@ from synthgen.errors import InputError
 from synthgen.evaluation.attention import RESAMPLES, attention_of, cluster_weights, ratio
 from synthgen.evaluation.attention_maps import attention, grad_cam, shares_inside
 from tests.cli.helpers import write_pictures
+from tests.diffusion.training.trainings import forget_accelerator
 
 
 def test_shares_count_what_lies_in_the_mask() -> None:
@@ -128,6 +129,17 @@ def test_what_cannot_be_looked_at(arguments: tuple[str, str], told: str, good: P
         attention_of(*arguments, source=good, pairs=2, side=64, device="cpu")
 
 
+def test_categories_are_those_of_a_source(good: Path) -> None:
+    with pytest.raises(InputError, match="give one, or leave them out"):
+        attention_of("random", "cutpaste", categories=["bottle"], pairs=2, side=64, device="cpu")
+
+
+@pytest.mark.parametrize(("pairs", "side"), [(2, 8), (2, 100_000), (10**11, 64)])
+def test_sizes_and_counts_are_those_of_recipes(good: Path, pairs: int, side: int) -> None:
+    with pytest.raises(InputError, match="expected"):
+        attention_of("random", "cutpaste", source=good, pairs=pairs, side=side, device="cpu")
+
+
 def test_shards_of_images_that_were_trained_on_are_refused(good: Path, tmp_path: Path) -> None:
     recipe = synthgen.load_recipe(
         "cutpaste", ["size=[64,64]", "count=2", f"source={{kind: folder, path: {good}}}"]
@@ -137,3 +149,13 @@ def test_shards_of_images_that_were_trained_on_are_refused(good: Path, tmp_path:
         attention_of("random", tmp_path / "shards", pairs=2, device="cpu")
     with pytest.raises(InputError, match="leave --source out"):
         attention_of("random", tmp_path / "shards", source=good, pairs=2, device="cpu")
+
+
+def test_weights_of_fewer_stages_are_looked_at_as_far_as_they_go(good: Path, tmp_path: Path) -> None:
+    small = {"size": 32, "batch": 4, "steps": 1, "stage": 1, "init": "random", "backbone": "resnet18"}
+    settings = synthgen.PretrainingSettings.model_validate(small)
+    forget_accelerator()
+    synthgen.pretrain(good, tmp_path / "w.safetensors", settings, device="cpu")
+    forget_accelerator()
+    report = attention_of(tmp_path / "w.safetensors", "cutpaste", source=good, pairs=2, side=64, device="cpu")
+    assert report.backbone == "resnet18" and set(report.shares) == {"stage 1", "Grad-CAM"}

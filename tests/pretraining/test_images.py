@@ -1,5 +1,6 @@
 """What an update sees: every image once before any again, none twice in a batch, copies that differ."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_parts_of_a_batch_are_the_batch(good: Path) -> None:
     parts = [images.batch(1, settings(accumulate=3), part) for part in range(3)]
     assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
     assert torch.equal(torch.cat([part.numbers for part in parts]), whole.numbers)
+
+
+def test_copies_of_one_file_are_one_image(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "good", 10)
+    for number in range(6):
+        shutil.copy(tmp_path / "good" / "00.png", tmp_path / "good" / f"copy-{number}.png")
+    with pytest.raises(InputError, match=r"and \d that are the same as others\); a batch of 12 needs"):
+        read(tmp_path / "good", batch=12)
 
 
 def test_the_seed_decides_order_and_defects(good: Path) -> None:

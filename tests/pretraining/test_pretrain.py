@@ -1,5 +1,7 @@
 """A pre-training from its source to its weights: the same again, after an interruption too, and told of."""
 
+import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,7 @@ def test_the_same_seed_gives_the_same_weights_also_after_an_interruption(
     train(good, cut, base=base)
     assert whole.read_bytes() == cut.read_bytes()
     logs = [(tmp_path / f"{name}.training" / "loss.csv").read_text() for name in ("whole", "cut")]
-    assert logs[0] == logs[1] and logs[0].startswith("update,loss,base,spd,spread\n0,")
+    assert logs[0] == logs[1] and logs[0].startswith("update,loss,base,spd,spread,changed\n0,")
     assert not list((tmp_path / "cut.training").glob("*.pt"))
     assert (tmp_path / "cut.training" / "loss.png").exists()
 
@@ -119,10 +121,10 @@ def test_what_is_there_is_not_trained_again_and_nothing_else_is_overwritten(
     ("update", "told"),
     [
         (
-            Update(float("nan"), 0, 0, 1),
+            Update(float("nan"), 0, 0, 1, 1),
             "stopped at update 0, where the loss or the weights are not a number",
         ),
-        (Update(1, 1, 0, 0.05), "collapsed at update 12: .*spread of its outputs is 0.05"),
+        (Update(1, 1, 0, 0.05, 1), "collapsed at update 12: .*spread of its outputs is 0.05"),
     ],
 )
 def test_a_training_that_goes_wrong_ends_in_a_line(
@@ -157,3 +159,106 @@ def test_reports_say_how_weights_were_trained(good: Path, tmp_path: Path) -> Non
     assert weights_named("imagenet") == "imagenet"
     save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "others.safetensors")
     assert weights_named(str(tmp_path / "others.safetensors")) == "others.safetensors"
+
+
+def test_a_collapse_stays_one_however_often_it_is_tried(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "update", lambda *_: Update(1, 1, 0, 0.05, 1))
+    out = tmp_path / "weights.safetensors"
+    for _ in range(3):
+        with pytest.raises(RunError, match="collapsed at update 12"):
+            train(good, out, steps=14)
+    assert not out.exists()
+
+
+def test_copies_that_never_differ_are_told(good: Path, tmp_path: Path) -> None:
+    never = synthgen.load_recipe("cutpaste", ["judge.min_contrast=255", "attempts=2"])
+    out = tmp_path / "weights.safetensors"
+    with pytest.raises(RunError, match="none of the first 5 updates had a copy with a defect that shows"):
+        synthgen.pretrain(good, out, settings(), recipe=never, device="cpu")
+    out = tmp_path / "alone.safetensors"
+    assert synthgen.pretrain(good, out, settings(spd="none"), recipe=never, device="cpu").images == 10
+
+
+@pytest.mark.parametrize("line", ["0,abc,1,2,3,4", "0,1", "0,\xff,1,1,1,1", "x", "1e0,1,1,1,1,1"])
+def test_lines_of_the_log_that_are_not_ours_are_forgotten(
+    line: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, update = tmp_path / "weights.safetensors", Trainer.update
+
+    def interrupted(trainer: Trainer, number: int) -> Update:
+        if number == 2:
+            raise KeyboardInterrupt
+        return update(trainer, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "update", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(good, out, steps=3)
+    with (tmp_path / "weights.training" / "loss.csv").open("a", encoding="latin-1") as log:
+        log.write(f"{line}\n")
+    train(good, out, steps=3)
+    assert (tmp_path / "weights.training" / "loss.csv").read_text().count("\n") == 4
+
+
+def test_what_is_not_ours_is_not_overwritten(good: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights.safetensors"
+    (tmp_path / "weights.json").write_text('{"my": "file"}')
+    with pytest.raises(InputError, match=r"weights\.json: is no record of weights, and would be overwritten"):
+        train(good, out)
+    (tmp_path / "weights.json").unlink()
+    (tmp_path / "weights.json").mkdir()
+    with pytest.raises(InputError, match="is no record of weights"):
+        train(good, out)
+    (tmp_path / "weights.json").rmdir()
+    folder = tmp_path / "weights.training"
+    folder.write_text("a file")
+    with pytest.raises(InputError, match=r"weights\.training: is a file"):
+        train(good, out)
+    folder.unlink()
+    for name in ("loss.csv", "settings.json", "state-0000001.pt", "notes.txt"):
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(InputError, match=f"holds {name}, which is of no training"):
+            train(good, out)
+        (folder / name).unlink()
+        folder.rmdir()
+    with pytest.raises(InputError, match="its name is too long"):
+        train(good, tmp_path / f"{'w' * 200}.safetensors")
+
+
+def test_weights_do_not_depend_on_where_the_images_lie(good: Path, tmp_path: Path) -> None:
+    shutil.copytree(good, tmp_path / "moved")
+    train(good, tmp_path / "one.safetensors", steps=1)
+    train(tmp_path / "moved", tmp_path / "two.safetensors", steps=1)
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+
+
+def test_what_a_killed_process_left_beside_finished_weights_is_tidied(good: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights.safetensors"
+    train(good, out, steps=1)
+    record = (tmp_path / "weights.json").read_text()
+    (tmp_path / "weights.json").write_text("")
+    (tmp_path / "weights.training" / "state-0000001.pt").write_bytes(b"state")
+    left = tmp_path / f".weights.safetensors.{socket.gethostname()}.999999999.partial"
+    left.write_bytes(b"half")
+    assert train(good, out, steps=1).was_finished
+    assert (tmp_path / "weights.json").read_text() == record
+    assert not left.exists() and not list((tmp_path / "weights.training").glob("*.pt"))
+
+
+def test_weights_that_another_process_has_finished_meanwhile_stay(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(good, tmp_path / "other.safetensors", steps=1, seed=1)
+    out, begin = tmp_path / "weights.safetensors", Trainer.__init__
+
+    def slowly(trainer: Trainer, *arguments: Any) -> None:
+        begin(trainer, *arguments)
+        shutil.copy(tmp_path / "other.safetensors", out)
+
+    monkeypatch.setattr(Trainer, "__init__", slowly)
+    with pytest.raises(InputError, match="holds weights with seed 1, and 0 is asked for"):
+        train(good, out, steps=1)
+    assert out.read_bytes() == (tmp_path / "other.safetensors").read_bytes()

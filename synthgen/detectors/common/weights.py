@@ -149,7 +149,7 @@ def _load_pth(path: Path) -> Mapping[str, object]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, BadZipFile, EOFError, KeyError, OSError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         raise InputError(f"{path}: not a readable file of weights ({reason})") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: holds a {type(content).__name__}; a dict of tensors by name is expected")
