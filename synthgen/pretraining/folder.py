@@ -70,7 +70,7 @@ def identity_of(images: PretrainingImages, settings: PretrainingSettings, device
     """The identity of a pre-training."""
     recipe = f"{images.plan.recipe.name}, sha256 {_copies_sha256(images.plan)[:16]}"
     return Identity(
-        **settings.model_dump(),
+        **(settings.model_dump() | {"init": local_path(settings.init).name}),
         images=f"{images.count} images, sha256 {images.digest[:16]}",
         recipe="none" if settings.spd == "none" else recipe,
         first_weights=_hash_of(settings.init),

@@ -34,18 +34,19 @@ def finished(folder: PretrainingFolder, identity: Identity) -> PretrainingRecord
     there = record.model_dump()
     for field, asked in identity.model_dump().items():
         if there[field] != asked:
-            what = (
-                f"weights with {field} {there[field]}, and {asked} is asked for" if there else "other weights"
+            raise InputError(
+                f"{folder.result}: holds weights with {field} {there[field]}, and {asked} is asked for; "
+                "choose another --out, or remove it"
             )
-            raise InputError(f"{folder.result}: holds {what}; choose another --out, or remove it")
     return record
 
 
 def tidy(folder: PretrainingFolder, record: PretrainingRecord) -> None:
     """Bring what lies beside finished weights to what it should be, whenever a process was killed."""
-    with folder.held():
-        write_record(folder.result, record)
-        folder.forget_states()
+    write_record(folder.result, record)
+    if folder.path.is_dir():
+        with folder.held():
+            folder.forget_states()
 
 
 def train(trainer: Trainer, folder: PretrainingFolder, identity: Identity, report: Report) -> None:

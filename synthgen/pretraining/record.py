@@ -25,7 +25,7 @@ class Identity(PretrainingSettings):
     recipe: str
     """The name of what made the copies, and a hash over all that decides them; none without a term."""
     first_weights: str
-    """imagenet, random, or a hash of the file."""
+    """imagenet, random, or a hash of the file, whose name is in ``init``."""
     device: str
     """cpu or cuda."""
 
