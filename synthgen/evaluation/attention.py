@@ -33,7 +33,7 @@ from synthgen.runtime.progress import Stages, silent
 from synthgen.sample import Sample
 from synthgen.shards.reader import open_directory, read_plan
 from synthgen.sources.named import named_source
-from synthgen.storage.output import OutputDirectory
+from synthgen.storage.output import OutputDirectory, explained
 from synthgen.storage.place import is_url, local_path
 from synthgen.streams import Stream
 
@@ -142,8 +142,10 @@ def attention_of(
         {name: np.array([each.shares[name] for each in looked]) for name in looked[0].shares},
     )
     if directory:
-        directory.write(REPORT, (json.dumps(found.as_json(), indent=1) + "\n").encode())
-        directory.write(PICTURE, attention_sheet(looked[:SHOWN], shown, f"{found.backbone}, {found.weights}"))
+        sheet = attention_sheet(looked[:SHOWN], shown, f"{found.backbone}, {found.weights}")
+        with explained(str(out)):
+            directory.write(PICTURE, sheet)
+            directory.write(REPORT, (json.dumps(found.as_json(), indent=1) + "\n").encode())
     return found
 
 

@@ -123,7 +123,7 @@ def start_writing_back(file: IO[bytes], first: int, last: int) -> None:
 
 @contextmanager
 def explained(url: str) -> Iterator[None]:
-    """Turn what a disk may answer while shards are written into one sentence."""
+    """Turn what a disk may answer while files are written into one sentence."""
     import errno
 
     try:
@@ -132,6 +132,6 @@ def explained(url: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
                 f"{url}: no space left on the disk; free some and run the same command again, "
-                "finished shards are kept"
+                "what is finished is kept"
             ) from error
         raise RunError(f"{url}: writing failed ({error.strerror or error})") from error
