@@ -26,6 +26,8 @@ pytestmark = pytest.mark.timeout(300)
 SMALL = ["--weights", "random", "--set", "image_size=32", "--set", "channels=20"]
 LEARNS = ["--weights", "random", "--set", "image_size=32", "--set", "samples=2", "--set", "steps=1"]
 GENERATE = ["generate", "~/r.yaml", "--workers", "1"]
+PRETRAINED = ("--batch", "4", "--out", "new.safetensors")
+ATTENTION = ("r.yaml", "--size", "64", "--pairs", "1")
 TUNE = ("tune", "--detectability", "0.8")
 OPTIONS: dict[tuple[str, str], list[str]] = {
     ("init", "folder"): ["init", "~/good", "--out", "new.yaml"],
@@ -60,6 +62,14 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
     ("sdas train", "source"): ["sdas", "train", "~/few", "--out", "new"],
     ("sdas train", "--out"): ["sdas", "train", "good", "--out", "~/r.yaml"],
     ("sdas train", "--init-from"): ["sdas", "train", "good", "--out", "new", "--init-from", "~/few"],
+    ("pretrain", "source"): ["pretrain", "~/few", *PRETRAINED],
+    ("pretrain", "--out"): ["pretrain", "good", "--out", "~/r.yaml/new.safetensors"],
+    ("pretrain", "--recipe"): ["pretrain", "few", "--recipe", "~/r.yaml", *PRETRAINED],
+    ("pretrain", "--init"): ["pretrain", "good", "--init", "~/r.yaml", *PRETRAINED],
+    ("attention", "weights"): ["attention", "~/r.yaml", *ATTENTION, "--out", "new"],
+    ("attention", "pairs_from"): ["attention", "random", "~/r.yaml", *ATTENTION[1:], "--out", "new"],
+    ("attention", "--source"): ["attention", "random", *ATTENTION, "--source", "~/good", "--out", "new"],
+    ("attention", "--out"): ["attention", "random", *ATTENTION, "--out", "~/new"],
     ("detect fit", "source"): ["detect", "fit", "padim", "~/good", "--out", "new", *SMALL],
     ("detect fit", "--out"): ["detect", "fit", "padim", "good", "--out", "~/new", *SMALL],
     ("detect fit", "--source"): [
@@ -119,6 +129,11 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
 }
 """A command line for each option that is a path; where the whole would take long, one that is refused."""
 REFUSED = {
+    ("pretrain", "source"): "the source has 1 images",
+    ("pretrain", "--recipe"): "the source has 1 images",
+    ("pretrain", "--out"): r"/r\.yaml: is a file",
+    ("pretrain", "--init"): r"/r\.yaml: the name ends in",
+    ("attention", "weights"): r"/r\.yaml: the name ends in",
     ("detect calibrate", "directory"): "all 10 normal images were fitted on",
     ("detect calibrate", "--normal"): "all 10 normal images were fitted on",
     ("detect calibrate", "--anomalies"): "all 10 normal images were fitted on",
