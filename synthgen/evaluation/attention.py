@@ -18,7 +18,8 @@ from synthgen.detectors.common.backbones import BackboneName, load_backbone
 from synthgen.errors import InputError
 from synthgen.evaluation.attention_maps import attention, shares_inside
 from synthgen.evaluation.attention_sheet import SHOWN, Looked, Shown, attention_sheet
-from synthgen.evaluation.metrics.bootstrap import LEVEL, Estimate
+from synthgen.evaluation.metrics.bootstrap import LEVEL, Estimate, Times
+from synthgen.evaluation.metrics.clusters import cluster_times
 from synthgen.pipeline.anomaly_source import images_tensor
 from synthgen.pipeline.freeze import freeze
 from synthgen.pipeline.pipeline import Pipeline
@@ -41,7 +42,6 @@ STAGES = (1, 2, 3)
 PAIRS = 200
 SIDE = 256
 BATCH = 8
-RESAMPLES = 2000
 REPORT, PICTURE = "attention.json", "attention.png"
 
 Floats = npt.NDArray[np.float64]
@@ -149,15 +149,12 @@ def attention_of(
     return found
 
 
-def cluster_weights(sources: Sequence[str]) -> npt.NDArray[np.int64]:
+def cluster_weights(sources: Sequence[str]) -> Times:
     """How often each pair is drawn in each resample, (RESAMPLES, N); all of one source together."""
-    names, cluster_of = np.unique(np.asarray(sources), return_inverse=True)
-    generator = np.random.default_rng(Stream(0, 0, "bootstrap/attention").integer(0, 2**53 - 1))
-    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    return np.asarray(drawn[:, cluster_of])
+    return cluster_times(sources, np.ones(len(sources), np.bool_), Stream(0, 0, "bootstrap/attention"))
 
 
-def ratio(shares: Floats, areas: Floats, drawn: npt.NDArray[np.int64]) -> Estimate:
+def ratio(shares: Floats, areas: Floats, drawn: Times) -> Estimate:
     """Mean share over mean area, with its percentile interval over the resamples ``drawn`` (R, N)."""
     outside = (1 - LEVEL) / 2
     low, high = np.quantile((drawn @ shares) / (drawn @ areas), [outside, 1 - outside])

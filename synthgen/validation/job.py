@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.evaluation.metrics.clusters import cluster_times
 from synthgen.recipe.recipe import Recipe
 from synthgen.streams import Stream
 from synthgen.validation.entrants import Entrant, Network
 from synthgen.validation.product import Normals
 from synthgen.validation.protocol import Budget
-from synthgen.validation.resampling import cluster_times
 from synthgen.validation.workspace import Workspace
 
 LEARNING, HELD_OUT, REAL = "learning", "held-out", "real"

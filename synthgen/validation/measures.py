@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.evaluation.conformal import conformal_threshold
+from synthgen.evaluation.metrics.clusters import cluster_times
 from synthgen.images.pixels import Pixels
 from synthgen.streams import Stream
 from synthgen.validation.cell import Cell
@@ -19,7 +20,6 @@ from synthgen.validation.protocol import FALSE_ALARMS, LEARNER, LEAST_CLUSTERS
 from synthgen.validation.real import RealImages
 from synthgen.validation.report import OUTCOMES, Fault, Outcome
 from synthgen.validation.resampling import (
-    cluster_times,
     image_auroc,
     resampled_auroc,
     resampled_recall,

@@ -13,6 +13,7 @@ from synthgen.detectors.base import Detector
 from synthgen.detectors.common.feature_detector import FeatureDetector
 from synthgen.detectors.common.features import FeatureExtractor
 from synthgen.errors import RunError
+from synthgen.evaluation.metrics.clusters import cluster_times
 from synthgen.evaluation.metrics.pixels import LabelledMaps, rank_pixels
 from synthgen.evaluation.metrics.ranking import average_precision
 from synthgen.evaluation.test_set import to_tensor
@@ -34,7 +35,6 @@ from synthgen.validation.job import (
 )
 from synthgen.validation.pixel_resampling import resampled_pixel_outcomes
 from synthgen.validation.protocol import CONTROL, JUDGED_SEED, UNTRAINED
-from synthgen.validation.resampling import cluster_times
 from synthgen.validation.sample_sets import anomalies_of, keep, kept, sample_set
 from synthgen.validation.workspace import BATCH
 

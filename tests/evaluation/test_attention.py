@@ -12,8 +12,9 @@ from torch import Generator
 import synthgen
 from synthgen.detectors.common.backbones import load_backbone
 from synthgen.errors import InputError
-from synthgen.evaluation.attention import RESAMPLES, attention_of, cluster_weights, ratio
+from synthgen.evaluation.attention import attention_of, cluster_weights, ratio
 from synthgen.evaluation.attention_maps import attention, grad_cam, shares_inside
+from synthgen.evaluation.metrics.clusters import RESAMPLES
 from tests.cli.helpers import write_pictures
 from tests.diffusion.training.trainings import forget_accelerator
 

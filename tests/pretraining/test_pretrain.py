@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +40,29 @@ def train(good: Path, out: Path, **more: Any) -> Pretraining:
     return synthgen.pretrain(good, out, settings(**more), device="cpu")
 
 
+@contextmanager
+def interrupted_before(number: int) -> Iterator[None]:
+    """A training that Ctrl-C stops before the update of this number."""
+    update = Trainer.update
+
+    def interrupted(trainer: Trainer, asked: int) -> Update:
+        if asked == number:
+            raise KeyboardInterrupt
+        return update(trainer, asked)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "update", interrupted)
+        yield
+
+
 @pytest.mark.parametrize("base", ["simclr", "moco", "simsiam"])
 def test_the_same_seed_gives_the_same_weights_also_after_an_interruption(
-    base: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: str, good: Path, tmp_path: Path
 ) -> None:
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     train(good, whole, base=base)
-    update = Trainer.update
-
-    def interrupted(trainer: Trainer, number: int) -> Update:
-        if number == 3:
-            raise KeyboardInterrupt
-        return update(trainer, number)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "update", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(good, cut, base=base)
+    with interrupted_before(3):
+        train(good, cut, base=base)
     assert not cut.exists()
     first = (tmp_path / "cut.training" / "loss.csv").read_text()
     assert first.count("\n") == 4
@@ -182,20 +190,10 @@ def test_copies_that_never_differ_are_told(good: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["0,abc,1,2,3,4", "0,1", "0,\xff,1,1,1,1", "x", "1e0,1,1,1,1,1"])
-def test_lines_of_the_log_that_are_not_ours_are_forgotten(
-    line: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, update = tmp_path / "weights.safetensors", Trainer.update
-
-    def interrupted(trainer: Trainer, number: int) -> Update:
-        if number == 2:
-            raise KeyboardInterrupt
-        return update(trainer, number)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "update", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(good, out, steps=3)
+def test_lines_of_the_log_that_are_not_ours_are_forgotten(line: str, good: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weights.safetensors"
+    with interrupted_before(2):
+        train(good, out, steps=3)
     with (tmp_path / "weights.training" / "loss.csv").open("a", encoding="latin-1") as log:
         log.write(f"{line}\n")
     train(good, out, steps=3)

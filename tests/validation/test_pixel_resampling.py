@@ -5,6 +5,7 @@ import pytest
 
 from synthgen.errors import InputError
 from synthgen.evaluation.metrics.bootstrap import Times
+from synthgen.evaluation.metrics.clusters import cluster_times
 from synthgen.evaluation.metrics.curves import binned_aupro, binned_average_precision, count_images, curves
 from synthgen.evaluation.metrics.pixels import LabelledMaps, rank_pixels
 from synthgen.evaluation.metrics.ranking import average_precision
@@ -12,7 +13,6 @@ from synthgen.evaluation.metrics.regions import aupimo, aupro
 from synthgen.streams import Stream
 from synthgen.validation import pixel_resampling
 from synthgen.validation.pixel_resampling import resampled_pixel_outcomes
-from synthgen.validation.resampling import cluster_times
 from tests.evaluation.metrics.maps import random_maps
 
 

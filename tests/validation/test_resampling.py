@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from synthgen.errors import InputError
+from synthgen.evaluation.metrics.clusters import RESAMPLES, cluster_times
 from synthgen.evaluation.metrics.ranking import auroc, rank_images
 from synthgen.streams import Stream
 from synthgen.validation import resampling
 from synthgen.validation.resampling import (
-    RESAMPLES,
-    cluster_times,
     image_auroc,
     resampled_auroc,
     resampled_recall,

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from synthgen.evaluation.metrics import clusters
 from synthgen.evaluation.metrics.bootstrap import Times
+from synthgen.evaluation.metrics.clusters import cluster_times
 from synthgen.streams import Stream
-from synthgen.validation import resampling
-from synthgen.validation.resampling import Floats, cluster_times, image_auroc, resampled_auroc
+from synthgen.validation.resampling import Floats, image_auroc, resampled_auroc
 from synthgen.validation.statistics import Measured, compare, comparisons, estimate
 
 D, OF_SEEDS = 1.5, 0.3
@@ -30,7 +31,7 @@ class Simulation:
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(resampling, "RESAMPLES", RESAMPLES)
+        monkeypatch.setattr(clusters, "RESAMPLES", RESAMPLES)
         self._generator = np.random.default_rng(0)
         self._anomalous = np.arange(100) >= 40
         self._part = np.arange(100) // 2
