@@ -3,8 +3,10 @@
 Without a GPU the CPU is compared with itself, which shows that the tests are sound.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from synthgen.shards.reader import open_directory, read_marks
 from tests.cli.helpers import write_pictures
 from tests.detectors.images import Images, Spots, normal_images
 from tests.detectors.methods import no_progress
-from tests.diffusion.training.trainings import forget_accelerator
+from tests.diffusion.training.trainings import forget_accelerator, make_presets_small
 
 pytestmark = pytest.mark.gpu
 
@@ -102,6 +104,16 @@ def test_a_detectors_scores_are_the_cpus(method: str, device: str) -> None:
         assert torch.allclose(there, here, rtol=1e-3, atol=1e-3 * float(here.abs().max()))
 
 
+def gathering(losses: list[float]) -> Callable[[Any, int, Any], None]:
+    """An observer of a training that keeps the loss of every update."""
+
+    def gather(training: Any, done: int, update: Any) -> None:
+        if update:
+            losses.append(update.loss)
+
+    return gather
+
+
 @pytest.mark.parametrize("base", ["simclr", "moco", "simsiam"])
 def test_a_pre_training_begins_as_on_the_cpu(base: str, device: str, tmp_path: Path) -> None:
     write_pictures(tmp_path / "good", 12)
@@ -124,20 +136,16 @@ def test_a_pre_training_begins_as_on_the_cpu(base: str, device: str, tmp_path: P
             tmp_path / f"{number}.safetensors",
             settings,
             device=where,
-            observer=lambda training, done, update, found=updates: found.append(
-                update.loss if update else 0.0
-            ),
+            observer=gathering(updates),
         )
         losses.append(updates)
         forget_accelerator()
-    assert losses[0] == pytest.approx(losses[1], rel=5e-3)
+    assert len(losses[0]) == 2 and losses[0] == pytest.approx(losses[1], rel=5e-3)
 
 
 def test_a_training_begins_as_on_the_cpu(
     device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.diffusion.training.trainings import make_presets_small
-
     make_presets_small(monkeypatch)
     write_pictures(tmp_path / "good", 10, height=16, width=16)
     losses = []
@@ -149,14 +157,12 @@ def test_a_training_begins_as_on_the_cpu(
             synthgen.TrainingSettings(size=16, learning_rate=1e-6),
             steps=1,
             device=where,
-            observer=lambda training, done, update, found=updates: found.append(
-                update.loss if update else 0.0
-            ),
+            observer=gathering(updates),
         )
         losses.append(updates)
         forget_accelerator()
     # The noise comes from the device's own generator, so that losses are alike and not equal.
-    assert losses[0] == pytest.approx(losses[1], rel=0.5)
+    assert len(losses[0]) == 1 and losses[0] == pytest.approx(losses[1], rel=0.5)
 
 
 def test_two_workers_make_the_bytes_of_one(device: str, tmp_path: Path) -> None:
