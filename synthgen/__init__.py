@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from synthgen.evaluation.score import score
     from synthgen.figures.preview import preview
     from synthgen.pipeline.dataset import AnomalyDataset
+    from synthgen.pipeline.device_loader import DeviceLoader
     from synthgen.pipeline.freeze import freeze
     from synthgen.pipeline.pipeline import Pipeline
     from synthgen.pipeline.replay import replay
@@ -38,6 +39,7 @@ _HOMES = {
     "AnomalyDataset": "pipeline.dataset",
     "Calibration": "evaluation.calibration",
     "DetectorChoice": "detectors.choice",
+    "DeviceLoader": "pipeline.device_loader",
     "Facts": "sample",
     "FoldersSource": "sources.folders",
     "Pipeline": "pipeline.pipeline",
@@ -71,6 +73,7 @@ __all__ = [
     "AnomalyDataset",
     "Calibration",
     "DetectorChoice",
+    "DeviceLoader",
     "Facts",
     "FoldersSource",
     "Pipeline",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from synthgen.diffusion.model_files import model_directory, read_facts, scheduler_config
 from synthgen.diffusion.network_files import read_network
+from synthgen.diffusion.noise import NoiseAhead, NoiseOnCpu
 from synthgen.diffusion.packing import packed, unpacked
 from synthgen.diffusion.prediction import NetworkOutput
 from synthgen.diffusion.sampler import (
@@ -35,7 +36,6 @@ from synthgen.images.pixels import Pixels
 from synthgen.runtime.extras import require_extra
 from synthgen.runtime.memory import is_out_of_memory
 from synthgen.runtime.threads import one_torch_thread
-from synthgen.streams import Stream
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
@@ -93,7 +93,7 @@ class DiffusionModel:
         def make(some: Sequence[Whole]) -> Tensor:
             return sample(
                 self._process(some, schedule, sampling),
-                self._noise(some),
+                self._noise(some, schedule),
                 self._strengths(some, schedule, sampling),
                 STEPS[sampling.sampler],
             )
@@ -109,7 +109,7 @@ class DiffusionModel:
             weights = torch.from_numpy(np.stack([each.weight for each in some]))[:, None]
             return sample_inside(
                 self._process(some, schedule, sampling),
-                self._noise(some),
+                self._noise(some, schedule),
                 self._strengths(some, schedule, sampling),
                 to_network(np.stack([each.original for each in some])).to(self._device),
                 weights.to(self._device),
@@ -174,20 +174,17 @@ class DiffusionModel:
 
         return predict
 
-    def _noise(self, requests: Sequence[Whole]) -> NoiseSource:
-        """Each sample's own noise, drawn by the same code for every device."""
+    def _noise(self, requests: Sequence[Whole], schedule: Schedule) -> NoiseSource:
+        seeds = [request.noise_seed for request in requests]
         shape = (self.facts.channels, self.facts.size, self.facts.size)
+        if self._device == "cpu":
+            return NoiseOnCpu(seeds, shape)
+        return NoiseAhead(seeds, shape, len(schedule), self._device, self._threads)
 
-        def draw(number: int) -> Tensor:
-            def one(request: Whole) -> npt.NDArray[np.float32]:
-                return Stream(request.noise_seed, number, "noise").gaussian(shape)
-
-            if self._device == "cpu":
-                return torch.from_numpy(np.stack([one(request) for request in requests]))
-            with ThreadPoolExecutor() as threads:  # numpy draws without holding the interpreter's lock
-                return torch.from_numpy(np.stack(list(threads.map(one, requests)))).to(self._device)
-
-        return draw
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Those that draw noise for a GPU."""
+        return ThreadPoolExecutor()
 
     def _strengths(self, requests: Sequence[Whole], schedule: Schedule, sampling: Sampling) -> Tensor:
         strengths = torch.tensor([request.strength for request in requests], device=self._device)
