@@ -44,6 +44,7 @@ def parts() -> dict[str, Part]:
     """All parts, in their order."""
     gpu = ("tests.benchmarks.gpu_parts",)
     diffusion = ("tests.benchmarks.diffusion",)
+    ways = ("tests.benchmarks.gpu_ways",)
     suite = ("pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/device")
     own = {name: Part((*gpu, name), (*gpu, name, "--dry-run"), 1.5) for name in OWN}
     return {
@@ -59,11 +60,13 @@ def parts() -> dict[str, Part]:
             (*diffusion, "--device", "cpu", "--batches", "2", "--seconds", "0.1"),
             2,
         ),
+        "training": own.pop("training"),
+        "ways": Part(ways, (*ways, "--dry-run"), 2.5),
         **own,
     }
 
 
-OWN = ("machine", "training", "end-to-end", "paste", "abnormality", "pretraining", "detectors")
+OWN = ("machine", "training", "end-to-end", "loader", "paste", "abnormality", "pretraining", "detectors")
 """Parts of `tests.benchmarks.gpu_parts`."""
 
 

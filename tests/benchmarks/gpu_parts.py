@@ -5,6 +5,7 @@ its smallest form on the CPU.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -134,24 +135,43 @@ class _Ready:
 
 
 def end_to_end(scale: Scale) -> None:
-    """`synthgen generate` of diffusion anomalies into shards, from the recipe to the last mark."""
-    print(f"{'recipe':<18}{'device':>7}{'samples':>9}{'seconds':>9}{'images/s':>10}")
-    for device, count in (
-        (scale.device, 2 if scale.small else 2000),
-        *([] if scale.small else [("cpu", 32)]),
-    ):
+    """`synthgen generate` of diffusion anomalies into shards, from the recipe to the last mark.
+
+    Several workers share the device: while one encodes, another samples.
+    """
+    print(f"{'recipe':<18}{'device':>7}{'workers':>9}{'samples':>9}{'seconds':>9}{'images/s':>10}")
+    runs = [(1, 2)] if scale.small else [(1, 1500), (2, 1500), (4, 1500)]
+    for workers, count in runs:
         quick = [f"synthesizers.{number}.sampling={{steps: 5, batch: 1}}" for number in range(2)]
-        large = [f"synthesizers.{number}.sampling.batch=256" for number in range(2)]
-        recipe = load_recipe("sdas-quickstart", [f"count={count}", *(quick if scale.small else large)])
+        large = [f"synthesizers.{number}.sampling.batch=128" for number in range(2)]
+        more = quick if scale.small else [*large, "output.shard_size=128"]
+        recipe = load_recipe("sdas-quickstart", [f"count={count}", *more])
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
-            synthgen.generate(
-                recipe, Path(folder) / "shards", device=device, workers=1 if scale.small else None
-            )
+            synthgen.generate(recipe, Path(folder) / "shards", device=scale.device, workers=workers)
             seconds = time.perf_counter() - begun
         print(
-            f"{'sdas-quickstart':<18}{device:>7}{count:>9}{seconds:>9.1f}{count / seconds:>10.1f}", flush=True
+            f"{'sdas-quickstart':<18}{scale.device:>7}{workers:>9}{count:>9}{seconds:>9.1f}"
+            f"{count / seconds:>10.1f}",
+            flush=True,
         )
+
+
+def loader(scale: Scale) -> None:
+    """Batches of `DeviceLoader`, ready on the device, beside one process that makes samples."""
+    sizes = (64,) if scale.small else (256, 1024)
+    cores = os.cpu_count() or 1
+    print(f"{'method':<16}{'size':>6}{'one process':>13}{f'{cores} workers':>12}{'ratio':>8}   samples/s")
+    for method in ("perlin-texture", "cutpaste"):
+        for size in sizes:
+            count = 16 if scale.small else 8000 * 256**2 // size**2
+            plan = synthgen.freeze(load_recipe(method, [f"size=[{size}, {size}]", f"count={count}"]))
+            alone = _samples_a_second(plan, "cpu", scale.seconds)
+            batches = iter(synthgen.DeviceLoader(plan, scale.device, 8 if scale.small else 32))
+            next(batches)  # the workers have begun
+            begun = time.perf_counter()
+            rate = sum(len(batch.label) for batch in batches) / (time.perf_counter() - begun)
+            print(f"{method:<16}{size:>6}{alone:>13.0f}{rate:>12.0f}{rate / alone:>8.2f}", flush=True)
 
 
 def paste(scale: Scale) -> None:
@@ -211,6 +231,7 @@ PARTS: dict[str, Callable[[Scale], None]] = {
     "machine": machine,
     "training": training,
     "end-to-end": end_to_end,
+    "loader": loader,
     "paste": paste,
     "abnormality": abnormality,
     "pretraining": pretraining,

@@ -8,12 +8,14 @@ import pytest
 
 from tests.benchmarks import gpu
 from tests.benchmarks.gpu_parts import PARTS, Scale
+from tests.benchmarks.gpu_ways import compare
 from tests.diffusion.training.trainings import forget_accelerator
 
 TOLD = {
     "machine": "commit",
     "training": "bf16",
     "end-to-end": "sdas-quickstart",
+    "loader": "cutpaste",
     "paste": "perlin-self-shuffle",
     "abnormality": "redraw",
     "pretraining": "resnet18",
@@ -28,6 +30,11 @@ def test_every_part_has_a_dry_run(part: str, capsys: pytest.CaptureFixture[str])
     forget_accelerator()
     printed = capsys.readouterr().out
     assert TOLD[part] in printed and "not measured" not in printed, printed
+
+
+def test_the_ways_to_run_a_network_have_one_too(capsys: pytest.CaptureFixture[str]) -> None:
+    compare("tiny", 1, "cpu", 0.01)
+    assert "eager" in capsys.readouterr().out
 
 
 def test_all_parts_have_a_place_in_the_order() -> None:

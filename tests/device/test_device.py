@@ -61,6 +61,18 @@ def test_pasted_masks_are_equal_and_images_within_a_grey_level(recipe: str, devi
         assert there.facts.method == here.facts.method and there.facts.box == here.facts.box
 
 
+def test_a_loaders_batches_are_the_cpus_samples(device: str) -> None:
+    plan = frozen("cutpaste", "size=[64, 64]", f"count={COUNT}")
+    here = made(plan, "cpu")
+    batches = list(synthgen.DeviceLoader(plan, device, batch_size=2, workers=1))
+    assert {batch.image.device.type for batch in batches} == {device}
+    for name in ("image", "normal"):
+        there = torch.cat([getattr(batch, name) for batch in batches]).permute(0, 2, 3, 1).cpu()
+        assert np.array_equal(there, [getattr(sample, name) for sample in here])
+    masks = torch.cat([batch.mask for batch in batches])[:, 0].cpu() * 255
+    assert np.array_equal(masks, [sample.mask for sample in here])
+
+
 @pytest.mark.parametrize("recipe", ["mixed", "sdas-quickstart"])
 def test_a_plan_makes_the_same_bytes_twice_in_batches_of_any_size(recipe: str, device: str) -> None:
     plan = frozen(recipe, *(QUICK if recipe == "sdas-quickstart" else ()))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from synthgen.diffusion.packing import packed
 from synthgen.diffusion.tensors import to_network
+from synthgen.diffusion.training.batches import BatchesAhead, Drawn
 from synthgen.diffusion.training.ema import MovingAverage
 from synthgen.diffusion.training.first_weights import FirstWeights
 from synthgen.diffusion.training.images import TrainingImages
@@ -47,12 +48,16 @@ class Trainer:
         self.unet = unet.to(accelerator.device, memory_format=torch.channels_last)
         """The network itself, whatever accelerate wraps around it."""
         self.scheduler = new_scheduler(settings)
+        self._batches = BatchesAhead(self._drawn, accelerator.device.type == "cuda")
         self._loss = DiffusionLoss(
             self.scheduler.alphas_cumprod.to(accelerator.device),
             settings.prediction,
             None if settings.min_snr == "none" else settings.min_snr,
         )
-        optimizer = torch.optim.Adam(self.unet.parameters(), lr=settings.learning_rate)
+        on_gpu = accelerator.device.type == "cuda"  # where one kernel for all weights is fast
+        optimizer = torch.optim.Adam(
+            self.unet.parameters(), lr=settings.learning_rate, fused=True if on_gpu else None
+        )
         self._network, self._optimizer = accelerator.prepare(self.unet, optimizer)
         self.average = MovingAverage(self.unet, settings.ema)
 
@@ -126,10 +131,15 @@ class Trainer:
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
+    def _drawn(self, number: int, part: int) -> Drawn:
+        """What the CPU does for a batch."""
+        stream = Stream(self.settings.seed, number, f"train/{self.accelerator.process_index}/{part}")
+        return Drawn(*self.images.batch(stream, self.settings, self.settings.batch), stream)
+
     def _batch_loss(self, number: int, part: int) -> Tensor:
         device = self.accelerator.device
-        stream = Stream(self.settings.seed, number, f"train/{self.accelerator.process_index}/{part}")
-        pixels, classes = self.images.batch(stream, self.settings, self.settings.batch)
+        following = (number, part + 1) if part + 1 < self.settings.accumulate else (number + 1, 0)
+        pixels, classes, stream = self._batches.take((number, part), following)
         images = packed(to_network(pixels, device), self.settings.packing)
         generator = torch.Generator().manual_seed(stream.integer(0, 2**48))
         on_device = torch.Generator(device).manual_seed(stream.integer(0, 2**48))
