@@ -182,6 +182,7 @@ class _Evaluation:
 
     def category(self, test: _Test) -> Category:
         """Everything that is measured in one category."""
+        test = replace(test, test_set=test.test_set.keeping_images())
         category, judged = test.test_set.category, self.judged
         fitted_on, count = judged.fitted_on, None
         rejected: list[RejectedFile] = []

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,7 +31,7 @@ from synthgen.sources.survey import OnBadImage, pages_note, strays_of
 from synthgen.storage.listing import formats_note
 
 CACHE_BYTES = 2**30
-"""Prepared normal images kept for a second pass; beyond that they are read again."""
+"""Prepared images kept for a second pass; beyond that they are read again."""
 TOO_DEEP = (
     "the image has 16 bits, and the detector is fitted on images of 8; convert it to 8 bits, or fit on "
     "images of 16"
@@ -93,10 +93,20 @@ class TestSet:
     read: Callable[[str], bytes]
     depth16: tuple[int, int] | None = None
     """The range of 16-bit images, as that of the detector that is judged."""
+    kept: BoundedCache[Pixels] | None = field(default=None, repr=False, compare=False)
+    """Prepared images, where they are kept."""
+
+    def keeping_images(self) -> "TestSet":
+        """The same for several passes: what it prepares is kept as long as it lives, up to a bound."""
+        return replace(self, kept=BoundedCache(CACHE_BYTES, lambda pixels: pixels.nbytes))
 
     def image(self, image: TestImage, side: int) -> Pixels:
         """The whole image resized to (side, side, 3). Raises InputError where it cannot be used."""
-        return _explained(lambda: square(decode(self._bytes(image.path)), side, self.depth16), image.path)
+
+        def prepared() -> Pixels:
+            return _explained(lambda: square(decode(self._bytes(image.path)), side, self.depth16), image.path)
+
+        return self.kept.get((image.path, side, self.depth16), prepared) if self.kept else prepared()
 
     def truth(self, image: TestImage, side: int) -> Label:
         """The image's label; its mask at (side, side) is all False for a normal image.

@@ -12,8 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from synthgen.errors import InputError
+from synthgen.evaluation import test_set as test_set_module
 from synthgen.evaluation.labelled import open_dataset
 from synthgen.evaluation.test_set import LabelledDataset, NormalPictures, Pictures, TestSet, resized_mask
+from synthgen.images.decode import decode
+from synthgen.images.pixels import Decoded
 from tests.evaluation.sets import (
     BACKGROUND,
     PATCH,
@@ -399,3 +402,28 @@ def test_the_development_data(data: Path) -> None:
     assert all(
         (count > 0) == image.anomalous for count, image in zip(masks(tiles, 64), tiles.images, strict=True)
     )
+
+
+def test_images_for_several_passes_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_set = open_dataset(str(mvtec_category(tmp_path / "nut"))).test_set("nut")
+    first = [test_set.image(image, SIDE) for image in test_set.images]
+    decoded: list[bytes] = []
+
+    def watched(data: bytes) -> Decoded:
+        decoded.append(data)
+        return decode(data)
+
+    monkeypatch.setattr(test_set_module, "decode", watched)
+    keeping = test_set.keeping_images()
+    for _ in range(3):
+        assert np.array_equal([keeping.image(image, SIDE) for image in keeping.images], first)
+    assert len(decoded) == len(first) == 4
+    assert keeping.image(keeping.images[0], 2 * SIDE).shape == (2 * SIDE, 2 * SIDE, 3)
+
+
+def test_a_test_set_that_is_not_told_to_keep_images_reads_them_again(tmp_path: Path) -> None:
+    mvtec_category(tmp_path / "nut")
+    test_set = open_dataset(str(tmp_path / "nut")).test_set("nut")
+    before = test_set.image(test_set.images[0], SIDE)
+    save(tmp_path / "nut" / test_set.images[0].path.removeprefix("nut/"), picture(7))
+    assert not np.array_equal(test_set.image(test_set.images[0], SIDE), before)
