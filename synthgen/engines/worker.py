@@ -80,6 +80,9 @@ def make_shard(
 
 
 def worker_device(device: str, number: int, recipe: Recipe) -> str:
-    """The device of one worker; GPUs are looked for only where a method has use for torch."""
-    uses_torch = bool(recipe.judge.abnormal) or any("torch" in each.imports for each in recipe.synthesizers)
-    return torch_device(device, number) if uses_torch else "cpu"
+    """The device of one worker; ``auto`` looks for GPUs only where networks run, for it takes torch to look.
+
+    Perlin fields are computed on a GPU that is asked for, but are not worth one.
+    """
+    networks = bool(recipe.judge.abnormal) or any(each.runs_network for each in recipe.synthesizers)
+    return torch_device(device, number) if networks or device == "cuda" else "cpu"

@@ -1,15 +1,16 @@
-"""Perlin fields in torch: the random-angle lattice of DRAEM, and the classic permutation-table field.
+"""Perlin fields: the random-angle lattice of DRAEM, and the classic permutation-table field.
 
-Only additions, multiplications, comparisons and look-ups happen on the device, each a separate operation
-that IEEE 754 defines to the last bit, so a mask cut from a field is the same on every device and in every
-batch. Sines and cosines are taken on the CPU, for lattice points and rotations only.
+They are computed by numpy on the CPU and by torch on another device, with the same code. Only additions,
+multiplications, comparisons and look-ups happen there, each a separate operation that IEEE 754 defines to the
+last bit, so a mask cut from a field is the same on every device and in every batch. Sines and cosines are
+taken on the CPU, for lattice points and rotations only.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -18,14 +19,12 @@ from pydantic import Field
 
 from synthgen.config.model import FrozenModel
 
-if TYPE_CHECKING:
-    import torch
-
-
 Period = Annotated[int, Field(ge=1, le=4096)]
 """In lattice units; beyond, the coordinates' 24 bits would show as steps."""
 
 FieldValues = npt.NDArray[np.float32]
+AnyArray: TypeAlias = Any
+"""A numpy array on the CPU, a torch tensor on another device: what is written means the same for both."""
 
 
 class Lattice(FrozenModel):
@@ -107,13 +106,13 @@ def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> FieldVal
     corner's value is ``g_y y + g_x x``; the first term needs one number per row and cell column, the second
     one per cell row and column, which leaves little to do per point.
     """
-    import torch
-
     down, across = grid.down, grid.across
     gradients = np.stack([_lattice_gradients(seed, down.cells + 1, across.cells + 1) for seed in seeds], 1)
-    gradient_y, gradient_x = torch.from_numpy(gradients * np.float32(2**0.5)).to(device)
-    y = torch.arange(down.points, dtype=torch.float32, device=device) / down.points
-    x = torch.arange(across.points, dtype=torch.float32, device=device) / across.points
+    gradient_y, gradient_x = put(gradients * np.float32(2**0.5), device)
+    y, x = (
+        put(np.arange(axis.points, dtype=np.float32) / np.float32(axis.points), device)
+        for axis in (down, across)
+    )
     v, u = _fade(y), _fade(x)
 
     # (B, cell row, point row, lattice column) and (B, lattice row, cell column, point column)
@@ -122,11 +121,13 @@ def _straight_fields(grid: _Grid, seeds: Sequence[int], device: str) -> FieldVal
     along_x = _mix(gradient_x[:, :, :-1, None] * x, gradient_x[:, :, 1:, None] * (x - 1), u)
 
     left, step = along_y[..., :-1, None], (along_y[..., 1:] - along_y[..., :-1])[..., None]
-    field = (step * u).add_(left)
+    field = step * u
+    field += left
     top, step = along_x[:, :-1, None], (along_x[:, 1:] - along_x[:, :-1])[:, :, None]
-    field.add_((step * v[..., None]).add_(top))
-    straight = field.view(len(seeds), down.cells * down.points, across.cells * across.points)
-    return np.asarray(straight.cpu().numpy())
+    rest = step * v[..., None]
+    rest += top
+    field += rest
+    return fetched(field.reshape(len(seeds), down.cells * down.points, across.cells * across.points))
 
 
 def _turned(grid: _Grid, field: FieldValues, degrees: float) -> FieldValues:
@@ -141,78 +142,112 @@ def _turned(grid: _Grid, field: FieldValues, degrees: float) -> FieldValues:
     return np.asarray(cv2.warpAffine(field, np.stack([x, y]), (grid.width, grid.height), flags=flags))
 
 
-def classic_field(field: Classic, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def classic_field(field: Classic, y: AnyArray, x: AnyArray) -> AnyArray:
     """Evaluate classic noise at coordinates ``y``, ``x``, float32 of shapes that broadcast: about -1 … 1.
 
     Equal to ``noise.pnoise2(x, y, octaves, persistence, lacunarity, *repeat, base)``. A grid is given as
     (height, 1) and (1, width), so that little is computed per pixel.
     """
-    tables = _ClassicTables.on(x.device)
+    tables = _ClassicTables.beside(x)
     total = y * 0 + x * 0
     amplitude = frequency = np.float32(1)
     largest = np.float32(0)
     for _ in range(field.octaves):
         repeat = (float(field.repeat[0] * frequency), float(field.repeat[1] * frequency))
         octave = _classic_octave(y * float(frequency), x * float(frequency), repeat, field.base, tables)
-        total = total + octave * float(amplitude)
+        octave *= float(amplitude)
+        total += octave
         largest += amplitude
         frequency *= np.float32(field.lacunarity)
         amplitude *= np.float32(field.persistence)
-    return total / float(largest)
+    total /= float(largest)
+    return total
 
 
 class _ClassicTables(NamedTuple):
-    permutation: torch.Tensor
-    gradient_x: torch.Tensor
+    permutation: AnyArray
+    gradient_x: AnyArray
     """The x of the gradient that a permuted number stands for, at each number of the permutation."""
-    gradient_y: torch.Tensor
+    gradient_y: AnyArray
 
     @classmethod
-    def on(cls, device: torch.device) -> _ClassicTables:
-        import torch
-
+    def beside(cls, coordinates: AnyArray) -> _ClassicTables:
+        """The tables where the coordinates are."""
         permutation = classic_permutation()
         # The 12 edge directions of a cube, four of them twice, seen from above: each x and y is -1, 0 or 1.
         x_parts = np.array([1, -1, 1, -1, 1, -1, 1, -1, 0, 0, 0, 0, 1, -1, 0, 0], np.float32)
         y_parts = np.array([1, 1, -1, -1, 0, 0, 0, 0, 1, -1, 1, -1, 0, 0, -1, 1], np.float32)
+        device = "cpu" if isinstance(coordinates, np.ndarray) else coordinates.device
         tables = (permutation, x_parts[permutation & 15], y_parts[permutation & 15])
-        return cls(*(torch.from_numpy(table).to(device) for table in tables))
+        return cls(*(put(table, device) for table in tables))
 
 
 def _classic_octave(
-    y: torch.Tensor, x: torch.Tensor, repeat: tuple[float, float], base: int, tables: _ClassicTables
-) -> torch.Tensor:
-    import torch
+    y: AnyArray, x: AnyArray, repeat: tuple[float, float], base: int, tables: _ClassicTables
+) -> AnyArray:
+    functions = _functions_of(x)
 
-    def cells(position: torch.Tensor, period: float) -> tuple[torch.Tensor, torch.Tensor]:
-        cell = torch.fmod(position, period).floor()
-        following = torch.fmod(cell + 1, period)
-        return (cell.int() & 255) + base, (following.int() & 255) + base
+    def cells(position: AnyArray, period: float) -> tuple[AnyArray, AnyArray]:
+        cell = functions.floor(functions.fmod(position, period))
+        following = functions.fmod(cell + 1, period)
+        return (_whole(cell) & 255) + base, (_whole(following) & 255) + base
 
-    def look_up(table: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-        return table.index_select(0, numbers.reshape(-1)).view_as(numbers)
-
-    def corner(column: torch.Tensor, row: torch.Tensor, dx: torch.Tensor, dy: torch.Tensor) -> torch.Tensor:
-        hashed = look_up(tables.permutation, look_up(tables.permutation, column) + row)
-        return look_up(tables.gradient_x, hashed) * dx + look_up(tables.gradient_y, hashed) * dy
+    def corner(column: AnyArray, row: AnyArray, dx: AnyArray, dy: AnyArray) -> AnyArray:
+        hashed = functions.take(tables.permutation, functions.take(tables.permutation, column) + row)
+        along_x, along_y = (functions.take(table, hashed) for table in (tables.gradient_x, tables.gradient_y))
+        along_x *= dx
+        along_y *= dy
+        along_x += along_y
+        return along_x
 
     column, next_column = cells(x, repeat[0])
     row, next_row = cells(y, repeat[1])
-    x, y = x - x.floor(), y - y.floor()
+    x, y = x - functions.floor(x), y - functions.floor(y)
     fade_x, fade_y = _fade(x), _fade(y)
     upper = _mix(corner(column, row, x, y), corner(next_column, row, x - 1, y), fade_x)
     lower = _mix(corner(column, next_row, x, y - 1), corner(next_column, next_row, x - 1, y - 1), fade_x)
     return _mix(upper, lower, fade_y)
 
 
-def _fade(t: torch.Tensor) -> torch.Tensor:
+def _fade(t: AnyArray) -> AnyArray:
     # Perlin 2002: 6 t^5 - 15 t^4 + 10 t^3, in the order of operations that `noise` has.
     return t * t * t * (t * (t * 6 - 15) + 10)
 
 
-def _mix(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _mix(first: AnyArray, second: AnyArray, weight: AnyArray) -> AnyArray:
     # Not torch.lerp: devices differ in whether they fuse its multiplication and addition.
-    return second.sub_(first).mul_(weight).add_(first)
+    second -= first
+    second *= weight
+    second += first
+    return second
+
+
+def put(values: npt.NDArray[Any], device: Any) -> AnyArray:
+    """Values on a device."""
+    if device == "cpu":
+        return values
+    import torch
+
+    return torch.from_numpy(values).to(device)
+
+
+def fetched(values: AnyArray) -> npt.NDArray[Any]:
+    """Values as a numpy array."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values.cpu().numpy())
+
+
+def _functions_of(values: AnyArray) -> Any:
+    """The module whose functions take such values."""
+    if isinstance(values, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def _whole(numbers: AnyArray) -> AnyArray:
+    """Whole numbers (float32) as integers, with which torch.take looks up."""
+    return numbers.astype(np.int64) if isinstance(numbers, np.ndarray) else numbers.long()
 
 
 def _lattice_gradients(seed: int, rows: int, columns: int) -> npt.NDArray[np.float32]:
@@ -232,12 +267,12 @@ def hashed_uniform(seed: int, positions: npt.NDArray[np.uint64]) -> npt.NDArray[
     return np.asarray((value >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def classic_permutation() -> npt.NDArray[np.int32]:
+def classic_permutation() -> npt.NDArray[np.int64]:
     """Ken Perlin's permutation of 0 … 255, repeated so that no sum of a look-up, a cell and a base leaves it.
 
     The package ``noise`` repeats it only once and reads past its end for a large base.
     """
-    return np.tile(np.frombuffer(bytes.fromhex(_PERMUTATION), np.uint8).astype(np.int32), 3)
+    return np.tile(np.frombuffer(bytes.fromhex(_PERMUTATION), np.uint8).astype(np.int64), 3)
 
 
 _PERMUTATION = (

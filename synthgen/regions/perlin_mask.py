@@ -11,8 +11,15 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import DegreesRange, PositiveRange
 from synthgen.images.pixels import Pixels
-from synthgen.regions.perlin import Classic, FieldValues, Lattice, classic_field, lattice_fields
-from synthgen.runtime.threads import one_torch_thread
+from synthgen.regions.perlin import (
+    Classic,
+    FieldValues,
+    Lattice,
+    classic_field,
+    fetched,
+    lattice_fields,
+    put,
+)
 from synthgen.streams import Stream
 
 Combination = Literal["single", "union", "intersection"]
@@ -115,11 +122,6 @@ AnyPerlinShape = Annotated[
 
 def perlin_masks(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
     """Cut one mask per entry: (height, width) uint8, 0 or 255."""
-    with one_torch_thread():
-        return _cut(masks, height, width, device)
-
-
-def _cut(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> list[Pixels]:
     lattices = [field for mask in masks for field in mask.fields if isinstance(field, Lattice)]
     turned = iter(lattice_fields(lattices, height, width, device))
     cut: list[Pixels] = []
@@ -135,11 +137,9 @@ def _cut(masks: Sequence[PerlinMask], height: int, width: int, device: str) -> l
 
 
 def _show(window: ClassicWindow, height: int, width: int, device: str) -> FieldValues:
-    import torch
-
     step = window.frequency / min(height, width)
     down, across = (
-        torch.from_numpy((origin + np.arange(length) * step).astype(np.float32)).to(device)
+        put((origin + np.arange(length) * step).astype(np.float32), device)
         for origin, length in zip(window.origin, (height, width), strict=True)
     )
-    return np.asarray(classic_field(window.field, down[:, None], across[None, :]).cpu().numpy())
+    return fetched(classic_field(window.field, down[:, None], across[None, :]))

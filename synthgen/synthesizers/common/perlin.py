@@ -28,8 +28,6 @@ P = TypeVar("P", bound=PerlinParams)
 class PerlinSynthesizer(Synthesizer[P]):
     """Show an anomaly through a thresholded Perlin field."""
 
-    imports = ("torch",)
-
     delta: PositiveShareRange = (0.2, 1.0)
     """Opacity of the anomaly, [low, high]: its weight in the blend, above 0 to 1, drawn uniformly."""
     mask: AnyPerlinShape = LatticeShape()
