@@ -26,40 +26,59 @@ class Augmentation(FrozenModel):
 
 
 class Toned:
-    """A picture (H, W, C) uint8 and a table of grey levels for each channel that is still to be applied."""
+    """A picture (H, W, C) uint8, and what is still to be done to each of its pixels by itself.
+
+    That is a turn of the hues, perhaps several, each of levels sent through tables; and tables in the end.
+    """
 
     def __init__(self, pixels: Pixels) -> None:
         self._pixels = pixels
+        self._turns: list[tuple[list[Pixels], list[float]]] = []
         self._tables = [IDENTITY] * pixels.shape[2]
 
     def at(self, positions: npt.NDArray[np.intp]) -> Pixels:
         """The finished pixels (N, C) at some positions, counted row by row."""
         channels = self._pixels.shape[2]
-        return apply_tables(self._pixels.reshape(-1, channels).take(positions, axis=0), self._tables)
+        return self._finished(self._pixels.reshape(-1, 1, channels).take(positions, axis=0))[:, 0]
 
     def augment(self, augmentation: Augmentation) -> None:
         """Apply one augmenter."""
         name, values = augmentation.name, augmentation.values
         if name in _TABLES:
-            self.map([_TABLES[name](value) for value in _per_channel(values, len(self._tables), name)])
+            self.map([_TABLES[name](value) for value in _per_channel(values, name)])
         elif name in _FROM_HISTOGRAM:
             self.map([_FROM_HISTOGRAM[name](counts, values) for counts in self.histograms()])
-        else:
-            whole = apply_tables(self._pixels, self._tables)
-            self._pixels = _WHOLE[name](whole, values).reshape(whole.shape)
+        elif name == "hue_saturation":
+            self._turns.append((self._tables, values))
             self._tables = [IDENTITY] * len(self._tables)
+        else:
+            self._finish()
+            self._pixels = _WHOLE[name](self._pixels, values).reshape(self._pixels.shape)
 
-    def map(self, tables: Sequence[Pixels]) -> None:
-        """Send the levels of each channel through a table."""
-        self._tables = [new[old] for new, old in zip(tables, self._tables, strict=True)]
+    def map(self, tables: list[Pixels]) -> None:
+        """Send the levels of each channel through a table, or of all through one."""
+        each = tables if len(tables) == len(self._tables) else tables * len(self._tables)
+        self._tables = [new[old] for new, old in zip(each, self._tables, strict=True)]
 
     def histograms(self) -> list[npt.NDArray[np.float64]]:
         """How often each level occurs in each channel."""
+        if self._turns:
+            self._finish()
         histograms = []
         for channel, table in enumerate(self._tables):
             counts = cv2.calcHist([self._pixels], [channel], None, [256], [0, 256]).ravel()
             histograms.append(np.bincount(table, weights=counts, minlength=256).astype(np.float64))
         return histograms
+
+    def _finish(self) -> None:
+        """Do to all pixels what is still to be done."""
+        self._pixels = self._finished(self._pixels)
+        self._turns, self._tables = [], [IDENTITY] * len(self._tables)
+
+    def _finished(self, pixels: Pixels) -> Pixels:
+        for tables, values in self._turns:
+            pixels = _hue_saturation(apply_tables(pixels, tables), values)
+        return apply_tables(pixels, self._tables)
 
 
 def apply_tables(pixels: Pixels, tables: Sequence[Pixels]) -> Pixels:
@@ -99,9 +118,9 @@ def _draw_values(stream: Stream, name: str, channels: int) -> list[float]:
             return []
 
 
-def _per_channel(values: list[float], channels: int, name: str) -> list[list[float]]:
-    """The numbers of each channel: gamma has one for each, the others have theirs for all."""
-    return [[value] for value in values] if name == "gamma" else [values] * channels
+def _per_channel(values: list[float], name: str) -> list[list[float]]:
+    """The numbers of each channel, or those of all: gamma alone has one for each."""
+    return [[value] for value in values] if name == "gamma" else [values]
 
 
 def _gamma(values: list[float]) -> Pixels:
@@ -179,7 +198,6 @@ _FROM_HISTOGRAM: dict[str, Callable[[npt.NDArray[np.float64], list[float]], Pixe
 }
 _WHOLE: dict[str, Callable[[Pixels, list[float]], Pixels]] = {
     "sharpness": _sharpness,
-    "hue_saturation": _hue_saturation,
     "rotate": _rotate,
 }
-NAMES = (*_TABLES, *_FROM_HISTOGRAM, *_WHOLE)
+NAMES = (*_TABLES, *_FROM_HISTOGRAM, "sharpness", "hue_saturation", "rotate")
