@@ -15,7 +15,7 @@ from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import torch_device
-from synthgen.runtime.memory import out_of_memory
+from synthgen.runtime.memory import keep_freed_memory, out_of_memory
 from synthgen.runtime.processes import follow_parent, one_thread
 from synthgen.shards.mark import Mark
 from synthgen.shards.numbering import shard_indices
@@ -50,6 +50,7 @@ def working(connection: Connection) -> Iterator[None]:
     """What every worker process does around its work: it keeps to one core, and tells why it failed."""
     follow_parent()
     one_thread()
+    keep_freed_memory()  # of one sample for the next
     try:
         yield
     except EOFError:

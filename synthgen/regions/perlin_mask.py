@@ -11,15 +11,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from synthgen.config.model import FrozenModel
 from synthgen.config.ranges import DegreesRange, PositiveRange
 from synthgen.images.pixels import Pixels
-from synthgen.regions.perlin import (
-    Classic,
-    FieldValues,
-    Lattice,
-    classic_field,
-    fetched,
-    lattice_fields,
-    put,
-)
+from synthgen.regions.perlin_arrays import fetched, put
+from synthgen.regions.perlin_classic import Classic, classic_field
+from synthgen.regions.perlin_lattice import FieldValues, Lattice, lattice_fields
 from synthgen.streams import Stream
 
 Combination = Literal["single", "union", "intersection"]

@@ -31,8 +31,8 @@ def out_of_memory(error: Exception) -> RunError | None:
 def keep_freed_memory() -> None:
     """Let this process keep what it frees, up to 2 GiB, rather than give it back to the system.
 
-    Training on a CPU asks for the same large blocks in every update, and to have each page of them cleared
-    anew takes up to a third of the time. Does nothing where the C library is not glibc.
+    Whoever asks for the same large blocks over and over has each page of them cleared anew otherwise, which
+    takes up to a third of the time of training on a CPU. Does nothing where the C library is not glibc.
     """
     mmap_threshold, trim_threshold, most = -3, -1, 2**31 - 1  # malloc.h
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

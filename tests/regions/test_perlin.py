@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from synthgen.regions import perlin
-from synthgen.regions.perlin import Classic, Lattice, classic_field, hashed_uniform, lattice_fields
+from synthgen.regions import perlin_lattice
+from synthgen.regions.perlin_classic import Classic, classic_field, classic_permutation
+from synthgen.regions.perlin_lattice import Lattice, hashed_uniform, lattice_fields
 from synthgen.regions.perlin_mask import LatticeShape, perlin_masks
 from synthgen.streams import Stream
 
@@ -81,7 +82,7 @@ def field_of(lattice: Lattice, height: int, width: int) -> npt.NDArray[np.float3
 
 def points(length: int, cells: int) -> int:
     """In how many points of a cell the field is evaluated before it is turned."""
-    return min(perlin.MOST_POINTS, math.ceil(length / cells))
+    return min(perlin_lattice.MOST_POINTS, math.ceil(length / cells))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_neither_batch_nor_order_changes_a_bit() -> None:
 def test_torch_makes_the_same_fields_whatever_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     lattices, before = drawn(20), torch.get_num_threads()
     fields = [lattice_fields(lattices, 256, 256, "cpu")]
-    monkeypatch.setattr(perlin, "put", lambda values, device: torch.from_numpy(values))
+    monkeypatch.setattr(perlin_lattice, "put", lambda values, device: torch.from_numpy(values))
     for threads in (1, 2):
         torch.set_num_threads(threads)
         # Large enough to be shared between threads.
@@ -244,7 +245,7 @@ def test_another_base_is_another_field() -> None:
 
 
 def test_the_permutation_table_is_a_permutation() -> None:
-    table = perlin.classic_permutation()
+    table = classic_permutation()
     assert sorted(table[:256]) == list(range(256))
     assert np.array_equal(table, np.tile(table[:256], 3))
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from synthgen.images.pixels import Pixels
-from synthgen.regions.perlin import Classic, Lattice, lattice_fields
+from synthgen.regions.perlin_classic import Classic
+from synthgen.regions.perlin_lattice import Lattice, lattice_fields
 from synthgen.regions.perlin_mask import (
     AnyPerlinShape,
     ClassicShape,

@@ -48,15 +48,14 @@ class PerlinSynthesizer(Synthesizer[P]):
     @classmethod
     def _through(cls, mask: Pixels, scene: Scene, params: P) -> Defect:
         # Masks are sparse, so only the pixels that will show are made.
-        positions = np.flatnonzero(cv2.bitwise_and(mask, scene.foreground) > 0)
+        shown = cv2.bitwise_and(mask, scene.foreground) > 0
+        positions = np.flatnonzero(shown)
         if not len(positions):
             return Defect(0, 0, scene.image[:1, :1], np.zeros((1, 1), np.uint8))
         # The whole mask, as drawn: how much of it lies on the foreground is a fact.
         left, top, width, height = cv2.boundingRect(mask)
-        rows, columns = np.divmod(positions, mask.shape[1])
+        box = (slice(top, top + height), slice(left, left + width))
         pixels = np.zeros((height, width, scene.image.shape[2]), np.uint8)
-        in_box = (rows - top) * width + (columns - left)
-        whole_pixels(pixels)[in_box] = whole_pixels(cls.anomaly(scene, params, positions))
-        region = mask[top : top + height, left : left + width] > 0
-        alpha = region.view(np.uint8) * np.uint8(max(1, round(255 * params.delta)))
+        whole_pixels(pixels)[np.flatnonzero(shown[box])] = whole_pixels(cls.anomaly(scene, params, positions))
+        alpha = (mask[box] > 0).view(np.uint8) * np.uint8(max(1, round(255 * params.delta)))
         return Defect(left, top, pixels, alpha)
