@@ -14,7 +14,7 @@ from synthgen.errors import InputError, SynthgenError
 from synthgen.pipeline.pipeline import BATCH_SIZE, Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.runtime.devices import chosen_device
-from synthgen.runtime.processes import give_sockets_room, one_thread
+from synthgen.runtime.processes import one_thread, process_context
 from synthgen.sample import Sample
 
 
@@ -40,6 +40,7 @@ class DeviceLoader:
     """The samples of a plan in batches on a device, made by other processes while the last ones are used.
 
     Every pass has the same samples in the same order, whatever the workers. The last batch may be smaller.
+    A script that uses workers keeps its own work below ``if __name__ == "__main__"``, since they import it.
     Only the normal images and what lies in the defects' boxes go to the device; they are put together there.
     """
 
@@ -81,12 +82,12 @@ class DeviceLoader:
 
     def _made(self) -> Iterator["_Made | _Failure"]:
         batches = _Batches(self.plan, self._batch_size, "cpu" if self._workers else self._device)
-        if self._workers:
-            give_sockets_room()  # through which workers hand over tensors
         loader: DataLoader[_Made | _Failure] = DataLoader(
             batches,
             batch_size=None,
             num_workers=self._workers,
+            # Forks of a process that has used OpenCV's threads hang where they set the number of theirs.
+            multiprocessing_context=process_context([__name__]) if self._workers else None,
             collate_fn=_as_it_is,
             pin_memory=self._on_gpu,
             worker_init_fn=_keep_to_one_core,

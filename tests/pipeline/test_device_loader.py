@@ -1,5 +1,7 @@
 """The loader of batches on a device: the pipeline's samples, whoever makes them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,23 @@ def test_a_pass_that_is_left_leaves_no_process_behind(plan: Plan) -> None:
     left = [child for child in psutil.Process().children() if child.pid not in before]
     psutil.wait_procs(left, timeout=20)
     assert not [child for child in left if child.is_running()]
+
+
+AFTER_THREADS = """
+import cv2, numpy, synthgen
+if __name__ == "__main__":
+    cv2.setNumThreads(4)
+    cv2.GaussianBlur(numpy.zeros((2000, 2000, 3), numpy.uint8), (0, 0), 3)
+    plan = synthgen.freeze(synthgen.load_recipe("cutpaste", ["count=3", "size=[64, 64]"]))
+    print(sum(len(batch.label) for batch in synthgen.DeviceLoader(plan, "cpu", workers=1)))
+"""
+
+
+def test_workers_start_in_a_program_that_has_used_opencvs_threads(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(AFTER_THREADS)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "3"
 
 
 @pytest.mark.parametrize("workers", [0, 1])
