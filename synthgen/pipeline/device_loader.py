@@ -14,6 +14,7 @@ from synthgen.errors import InputError, SynthgenError
 from synthgen.pipeline.pipeline import BATCH_SIZE, Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.runtime.devices import chosen_device
+from synthgen.runtime.memory import keep_freed_memory
 from synthgen.runtime.processes import one_thread, process_context
 from synthgen.sample import Sample
 
@@ -90,7 +91,7 @@ class DeviceLoader:
             multiprocessing_context=process_context([__name__]) if self._workers else None,
             collate_fn=_as_it_is,
             pin_memory=self._on_gpu,
-            worker_init_fn=_keep_to_one_core,
+            worker_init_fn=_begin_work,
         )
         return iter(loader)
 
@@ -200,5 +201,6 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _keep_to_one_core(_: int) -> None:
+def _begin_work(_: int) -> None:
     one_thread()
+    keep_freed_memory()  # of one sample for the next
