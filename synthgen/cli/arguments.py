@@ -60,6 +60,17 @@ def positive(text: str) -> int:
     return number
 
 
+def resource(text: str) -> float:
+    """How much of a resource: 0, a part of one, or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 10_000:
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, 1 or 2, found {text!r}")
+    return number
+
+
 def seed(text: str) -> int:
     """A whole number of 0 or more."""
     if not text.isdecimal() or int(text) >= 2**63:

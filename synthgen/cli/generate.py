@@ -4,10 +4,12 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from synthgen.cli.arguments import Commands, add_device, path, positive, shard_numbers
+from synthgen.cli.arguments import Commands, add_device, path, positive, resource, shard_numbers
 from synthgen.cli.recipes import chosen_recipe, recipe_command
+from synthgen.errors import InputError
 
 if TYPE_CHECKING:
+    from synthgen.engines.base import Engine
     from synthgen.engines.run import Run
 
 
@@ -17,11 +19,20 @@ def add(commands: Commands) -> None:
     added.add_argument("--out", type=path, required=True, help="output directory or URL")
     added.add_argument("--workers", type=positive, help="processes (default: one per core)")
     add_device(added)
+    added.add_argument(
+        "--engine", choices=["local", "ray"], default="local", help="this machine, or a Ray cluster"
+    )
+    added.add_argument("--address", help="of the Ray cluster, HOST:PORT (default: the one that runs here)")
+    added.add_argument("--cpus-per-worker", type=resource, help="what Ray keeps for each worker (default: 1)")
+    added.add_argument(
+        "--gpus-per-worker", type=resource, help="with some, networks run on GPUs there (default: 0)"
+    )
     added.add_argument("--shards", type=shard_numbers, help="make only these, such as 0-99 or 3 or 0-9,20")
 
 
 def generate(options: Namespace) -> int:
     """Write the shards of a recipe."""
+    engine = chosen_engine(options)
     recipe = chosen_recipe(options)
     from synthgen.cli.progress import bars, run_bar
     from synthgen.engines.generate import generate as write_shards
@@ -35,6 +46,7 @@ def generate(options: Namespace) -> int:
             shards=options.shards,
             workers=options.workers,
             device=options.device,
+            engine=engine,
             progress=bars,
             observer=observer,
         )
@@ -44,6 +56,21 @@ def generate(options: Namespace) -> int:
         print(sentence)
     print(f"{options.out}: {len(run.marks)} of {shard_count(run.plan)} shards, {samples} samples")
     return 0
+
+
+def chosen_engine(options: Namespace) -> "Engine | None":
+    """The engine that the options name; None for this machine. Raises InputError."""
+    resources = ("address", "cpus_per_worker", "gpus_per_worker")
+    given = {name: value for name in resources if (value := getattr(options, name)) is not None}
+    if options.engine == "ray":
+        if options.device != "auto":
+            raise InputError("--device is for this machine; on Ray networks run where --gpus-per-worker says")
+        from synthgen.engines.ray import RayEngine
+
+        return RayEngine(**given, workers=options.workers)
+    for name in given:
+        raise InputError(f"--{name.replace('_', '-')} is for a Ray cluster; add --engine ray")
+    return None
 
 
 def report_beginning(run: "Run") -> None:

@@ -1,6 +1,7 @@
 """Progress bars on standard error: rate, time left, and for a run its shards and failures."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -102,9 +103,10 @@ def training_bar(
 @contextmanager
 def run_bar(begin: "Callable[[Run], None]") -> "Iterator[Callable[[Run, News], None]]":
     """A bar for a run, with its shards and rejected samples; ``begin`` is called first."""
-    columns = TextColumn("{task.fields[shards]} shards"), TextColumn("{task.fields[rejected]} rejected")
-    with _begun_later(_bar("images", *columns, transient=False)) as bar:
-        task = bar.add_task("", shards="", rejected=0)
+    columns = [f"{{task.fields[{field}]}}" for field in ("shards", "rejected", "nodes")]
+    with _begun_later(_bar("images", *map(TextColumn, columns), transient=False)) as bar:
+        task = bar.add_task("", shards="", rejected="", nodes="")
+        nodes: Counter[str] = Counter()
         shards = finished = rejected = 0
         begun = False
 
@@ -120,7 +122,15 @@ def run_bar(begin: "Callable[[Run], None]") -> "Iterator[Callable[[Run, News], N
             if news.finished:
                 finished += 1
                 rejected += news.finished.statistics.outcomes.get("rejected", 0)
-            bar.update(task, advance=news.samples, shards=f"{finished}/{shards}", rejected=rejected)
+                if news.node:
+                    nodes[news.node] += 1
+            bar.update(
+                task,
+                advance=news.samples,
+                shards=f"{finished}/{shards} shards",
+                rejected=f"{rejected} rejected",
+                nodes=", ".join(f"{node}: {count}" for node, count in sorted(nodes.items())),
+            )
 
         yield show
 

@@ -14,6 +14,8 @@ class News:
 
     samples: int = 0
     finished: Mark | None = None
+    node: str = ""
+    """The machine that finished it, where there are several."""
 
 
 class Engine(ABC):

@@ -55,13 +55,18 @@ def working(connection: Connection) -> Iterator[None]:
         yield
     except EOFError:
         sys.exit(1)
-    except SynthgenError as error:
-        send(connection, Failure(type(error), str(error)))
     except Exception as error:
-        if os.environ.get("SYNTHGEN_DEBUG"):
-            traceback.print_exc()
-        failure = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
-        send(connection, Failure(RunError, str(failure)))
+        send(connection, failure_of(error))
+
+
+def failure_of(error: Exception) -> Failure:
+    """What a worker says of whatever went wrong."""
+    if isinstance(error, SynthgenError):
+        return Failure(type(error), str(error))
+    if os.environ.get("SYNTHGEN_DEBUG"):
+        traceback.print_exc()
+    failure = out_of_memory(error) or f"a worker failed ({type(error).__name__}: {error}); this is a bug"
+    return Failure(RunError, str(failure))
 
 
 def send(connection: Connection, message: object) -> None:

@@ -15,6 +15,7 @@ EXTRAS = {
         "matplotlib",
         "safetensors",
     ),
+    "ray": ("ray",),
     "server": (
         "fastapi",
         "fastapi_offline",

@@ -56,7 +56,8 @@ OTHER_USES = {
     "evaluate": ("detectors", ("fitted", "grown", "--out", "out")),
     "serve": ("server", ("--model", "nowhere", "--api-key-file", "nowhere")),
 }
-USES = [(name, *use) for table in (COMMANDS, OTHER_USES) for name, use in table.items()]
+ON_RAY = {"generate": ("ray", ("r.yaml", "--out", "out", "--engine", "ray"))}
+USES = [(name, *use) for table in (COMMANDS, OTHER_USES, ON_RAY) for name, use in table.items()]
 
 
 @pytest.fixture(scope="module")
