@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from synthgen.diffusion.model import load_model
     from synthgen.diffusion.training.settings import TrainingSettings
     from synthgen.diffusion.training.train import train_diffusion
+    from synthgen.engines.finish import finish
     from synthgen.engines.generate import generate
     from synthgen.evaluation.attention import attention_of
     from synthgen.evaluation.calibrate import calibrate
@@ -52,6 +53,7 @@ _HOMES = {
     "attention_of": "evaluation.attention",
     "calibrate": "evaluation.calibrate",
     "evaluate": "evaluation.evaluate",
+    "finish": "engines.finish",
     "fit_detector": "evaluation.fit",
     "freeze": "pipeline.freeze",
     "generate": "engines.generate",
@@ -86,6 +88,7 @@ __all__ = [
     "attention_of",
     "calibrate",
     "evaluate",
+    "finish",
     "fit_detector",
     "freeze",
     "generate",

@@ -17,3 +17,10 @@ class RunError(SynthgenError):
     """A run that started from good input and could not finish."""
 
     exit_code = 1
+
+
+class TransientError(RunError):
+    """A run that may succeed when it is tried again: a killed worker, a full disk, shards to come."""
+
+    exit_code = 75
+    """EX_TEMPFAIL of sysexits.h, by which schedulers tell it from what fails every time."""

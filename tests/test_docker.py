@@ -1,5 +1,6 @@
 """The container files, checked without an engine: all that they name is there, and nothing runs as root."""
 
+import subprocess
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from synthgen.cli.main import parser
+from synthgen.errors import InputError, RunError, TransientError
 from tests.conftest import REPOSITORY
 
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("Dockerfile.*"))
@@ -55,6 +58,46 @@ def test_what_is_copied_is_in_the_repository_and_in_the_context(dockerfile: Path
     for source in sources:
         assert (REPOSITORY / source).exists(), source
         assert in_context(source), source
+
+
+def test_the_job_is_indexed_and_tries_again_by_exit_code() -> None:
+    job = yaml.safe_load((REPOSITORY / "docker" / "job.yaml").read_text())["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    assert job["completionMode"] == "Indexed" and job["template"]["spec"]["restartPolicy"] == "Never"
+    assert job["backoffLimitPerIndex"] > 0 and job["podReplacementPolicy"] == "Failed"
+    fails = job["podFailurePolicy"]["rules"][0]
+    assert fails["action"] == "FailIndex" and fails["onExitCodes"]["containerName"] == container["name"]
+    assert fails["onExitCodes"]["values"] == [RunError.exit_code, InputError.exit_code]
+    assert TransientError.exit_code not in fails["onExitCodes"]["values"]
+    options = parser().parse_args([{"$(CPUS)": "4"}.get(word, word) for word in container["args"]])
+    assert options.num_workers == job["completions"] == job["parallelism"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in job["template"]["spec"]["volumes"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "requeued"), [(0, "0", False), (1, "0", False), (75, "0", True), (75, "3", False)]
+)
+def test_the_slurm_script_makes_a_share_and_tries_again(
+    code: int, restarts: str, requeued: bool, tmp_path: Path
+) -> None:
+    for name, script in (
+        ("synthgen", f'echo "$@" > asked; exit {code}'),
+        ("scontrol", 'echo "$@" > requeued'),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    slurm = {"ARRAY_TASK_COUNT": "50", "ARRAY_JOB_ID": "9", "ARRAY_TASK_ID": "7", "CPUS_PER_TASK": "8"}
+    environment = {f"SLURM_{name}": value for name, value in slurm.items()}
+    environment |= {"SLURM_RESTART_COUNT": restarts, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([REPOSITORY / "docker" / "slurm.sh"], cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == code
+    options = parser().parse_args((tmp_path / "asked").read_text().split())
+    assert (options.command, options.num_workers, options.workers) == ("generate", 50, 8)
+    assert (tmp_path / "requeued").exists() == requeued
+    if requeued:
+        assert (tmp_path / "requeued").read_text() == "requeue 9_7\n"
 
 
 def test_data_and_environments_stay_out_of_the_context() -> None:

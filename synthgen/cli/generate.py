@@ -1,20 +1,33 @@
-"""The command generate."""
+"""The commands generate and finish."""
 
+import os
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
-from synthgen.cli.arguments import Commands, add_device, path, positive, resource, shard_numbers
+from synthgen.cli.arguments import (
+    Commands,
+    add_device,
+    command,
+    path,
+    positive,
+    resource,
+    seed,
+    shard_numbers,
+)
 from synthgen.cli.recipes import chosen_recipe, recipe_command
 from synthgen.errors import InputError
 
 if TYPE_CHECKING:
     from synthgen.engines.base import Engine
     from synthgen.engines.run import Run
+    from synthgen.plan.plan import Plan
+    from synthgen.recipe.recipe import Recipe
 
 
 def add(commands: Commands) -> None:
-    """Add the command."""
+    """Add the commands."""
     added = recipe_command(commands, "generate", "write the shards of a recipe; resumes by itself", generate)
     added.add_argument("--out", type=path, required=True, help="output directory or URL")
     added.add_argument("--workers", type=positive, help="processes (default: one per core)")
@@ -28,34 +41,113 @@ def add(commands: Commands) -> None:
         "--gpus-per-worker", type=resource, help="with some, networks run on GPUs there (default: 0)"
     )
     added.add_argument("--shards", type=shard_numbers, help="make only these, such as 0-99 or 3 or 0-9,20")
+    added.add_argument(
+        "--num-workers", type=positive, help="of several runs that a scheduler starts, make one's share"
+    )
+    added.add_argument(
+        "--worker-index",
+        type=seed,
+        help="which of them this is, from 0 (default: JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID)",
+    )
+
+    ended = command(commands, "finish", "describe shards that several runs made: manifest and card", finish)
+    ended.add_argument("directory", type=path, help="directory or URL in which all shards are")
 
 
 def generate(options: Namespace) -> int:
     """Write the shards of a recipe."""
     engine = chosen_engine(options)
-    recipe = chosen_recipe(options)
+    asked = chosen_plan_or_recipe(options)
+    shards = chosen_shards(options, asked)
+    if shards is not None and not shards:
+        print(f"{options.out}: there are fewer shards than workers, and none is left for this one")
+        return 0
     from synthgen.cli.progress import bars, run_bar
     from synthgen.engines.generate import generate as write_shards
-    from synthgen.shards.numbering import shard_count
-    from synthgen.shards.statistics import look_normal_sentences, merge
 
     with run_bar(begin=report_beginning) as observer:
         run = write_shards(
-            recipe,
+            asked,
             options.out,
-            shards=options.shards,
+            shards=shards,
             workers=options.workers,
             device=options.device,
             engine=engine,
             progress=bars,
             observer=observer,
         )
-    samples = run.samples(sorted(run.marks))
-    statistics = merge(mark.statistics for mark in run.marks.values())
-    for sentence in look_normal_sentences(statistics):
-        print(sentence)
-    print(f"{options.out}: {len(run.marks)} of {shard_count(run.plan)} shards, {samples} samples")
+    report_end(options.out, run)
     return 0
+
+
+def finish(options: Namespace) -> int:
+    """Write what describes a directory that several runs filled."""
+    from synthgen.engines.finish import finish as write_description
+
+    report_end(options.directory, write_description(options.directory))
+    return 0
+
+
+def report_end(out: str, run: "Run") -> None:
+    """What a run came to."""
+    from synthgen.shards.numbering import shard_count
+    from synthgen.shards.statistics import look_normal_sentences, merge
+
+    for sentence in look_normal_sentences(merge(mark.statistics for mark in run.marks.values())):
+        print(sentence)
+    samples = run.samples(sorted(run.marks))
+    print(f"{out}: {len(run.marks)} of {shard_count(run.plan)} shards, {samples} samples")
+
+
+def chosen_plan_or_recipe(options: Namespace) -> "Recipe | Plan":
+    """What is to be made: a recipe with its overrides, or a plan, of which nothing can be overridden."""
+    from synthgen.pipeline.plan_file import read_plan_file
+
+    plan = read_plan_file(options.recipe)
+    if plan is None:
+        return chosen_recipe(options)
+    for name in ("source", "normal", "count", "seed", "set"):
+        if getattr(options, name):
+            raise InputError(
+                f"--{name}: {options.recipe} is a plan, in which everything is decided; change the recipe "
+                "and freeze it anew by `synthgen plan`"
+            )
+    return plan
+
+
+def chosen_shards(options: Namespace, asked: "Recipe | Plan") -> "Sequence[int] | None":
+    """The shards that this run is to make; None for all. Raises InputError."""
+    from synthgen.plan.plan import Plan
+    from synthgen.shards.numbering import share_of
+
+    if options.num_workers is None:
+        if options.worker_index is not None:
+            raise InputError("--worker-index: say of how many by --num-workers")
+        return cast("list[int] | None", options.shards)
+    if options.shards:
+        raise InputError("--shards and --num-workers both say which shards to make; give one of them")
+    index = options.worker_index if options.worker_index is not None else _index_by_scheduler()
+    if not 0 <= index < options.num_workers:
+        raise InputError(
+            f"worker {index}: there are {options.num_workers}, numbered 0 to {options.num_workers - 1}; give "
+            "as many --num-workers as the scheduler starts"
+        )
+    return share_of(asked.recipe if isinstance(asked, Plan) else asked, index, options.num_workers)
+
+
+def _index_by_scheduler() -> int:
+    """Which of its workers a scheduler says this is. Raises InputError."""
+    try:
+        if "JOB_COMPLETION_INDEX" in os.environ:  # of a Kubernetes Job with completionMode: Indexed
+            return int(os.environ["JOB_COMPLETION_INDEX"])
+        if "SLURM_ARRAY_TASK_ID" in os.environ:
+            return int(os.environ["SLURM_ARRAY_TASK_ID"]) - int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
+    except ValueError as error:
+        raise InputError(f"the scheduler's number of this worker is none ({error})") from error
+    raise InputError(
+        "--num-workers: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set; give --worker-index, "
+        "from 0"
+    )
 
 
 def chosen_engine(options: Namespace) -> "Engine | None":

@@ -8,7 +8,7 @@ from multiprocessing.process import BaseProcess
 from synthgen.engines.base import Engine, News
 from synthgen.engines.processes import STOP_SECONDS, cause_of_death, end
 from synthgen.engines.worker import Failure, _work
-from synthgen.errors import RunError
+from synthgen.errors import TransientError
 from synthgen.pipeline.pipeline import BATCH_SIZE
 from synthgen.plan.plan import Plan
 from synthgen.recipe.recipe import Recipe
@@ -67,7 +67,7 @@ class LocalEngine(Engine):
         try:
             news = connection.recv()
         except (EOFError, ConnectionResetError):
-            raise RunError(cause_of_death(workers.pop(connection))) from None
+            raise TransientError(cause_of_death(workers.pop(connection))) from None
         if isinstance(news, Failure):
             raise news.error_type(news.message)
         if news.finished and waiting:

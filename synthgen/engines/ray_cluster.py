@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from socket import create_connection
 
 from synthgen.config.document import one_line
-from synthgen.errors import InputError, RunError
+from synthgen.errors import InputError, TransientError
 
 CONNECTION_SECONDS = 5.0
 
@@ -51,14 +51,14 @@ def require_answer(address: str) -> None:
         ) from error
 
 
-def no_room(seconds: float) -> RunError:
+def no_room(seconds: float) -> TransientError:
     """What to say where no worker could start within so many seconds."""
     import ray
 
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]
     free = ray.available_resources()  # type: ignore[no-untyped-call]
     has = " and ".join(f"{free.get(name, 0):g} of {there.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
-    return RunError(
+    return TransientError(
         f"no worker could start within {seconds:.0f} s: the Ray cluster has {has} free; ask for less a "
         "worker, or wait until the cluster is free"
     )

@@ -70,6 +70,13 @@ class Run:
                     yield news
             finally:
                 progress.close()  # type: ignore[attr-defined]
+        self.finish()
+
+    def finish(self) -> None:
+        """Write what describes the whole, where every shard is there.
+
+        Raises RunError where more than 1 % of the samples are rejected.
+        """
         self._check_rejected(MAX_REJECTED_SHARE, at_least=1)
         if len(self.marks) == shard_count(self.plan):
             with explained(self.directory.url):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from synthgen.engines.processes import STOP_SECONDS, cause_of_death, end
 from synthgen.engines.worker import Failure, send, working
-from synthgen.errors import RunError
+from synthgen.errors import TransientError
 from synthgen.runtime.processes import process_context
 from synthgen.runtime.stopping import postponed
 
@@ -18,7 +18,7 @@ def run_tasks(perform: Callable[[T], None], tasks: Sequence[T], workers: int) ->
     """Perform tasks in ``workers`` processes, in any order, and yield each when it is done.
 
     ``perform`` is a function of a module, and what it makes it leaves in files. Closing the iterator stops
-    the work; no process outlives it. Raises what a task raises, and RunError where a process dies.
+    the work; no process outlives it. Raises what a task raises, and TransientError where a process dies.
     """
     waiting = list(reversed(tasks))
     context = process_context([__name__, perform.__module__])
@@ -39,7 +39,7 @@ def run_tasks(perform: Callable[[T], None], tasks: Sequence[T], workers: int) ->
                 try:
                     answer = ready.recv()
                 except (EOFError, ConnectionResetError):
-                    raise RunError(cause_of_death(processes.pop(ready))) from None
+                    raise TransientError(cause_of_death(processes.pop(ready))) from None
                 if isinstance(answer, Failure):
                     raise answer.error_type(answer.message)
                 done = doing.pop(ready)

@@ -46,13 +46,13 @@ def open_directory(url: str | PathLike[str]) -> Root:
     return root
 
 
-def read_plan(root: Root) -> Plan:
-    """The plan that the shards of a directory are made from."""
+def read_plan(root: Root, name: str = PLAN_NAME) -> Plan:
+    """The plan that the shards of a directory are made from, or that was written to another name."""
     try:
-        return Plan.model_validate_json(_renewed(root.content(PLAN_NAME) or b""))
+        return Plan.model_validate_json(_renewed(root.content(name) or b""))
     except ValidationError as error:
         raise InputError(
-            f"{root.url}/{PLAN_NAME} is not a plan that this version reads ({first_fault(error)})"
+            f"{root.url}/{name} is not a plan that this version reads ({first_fault(error)})"
         ) from error
 
 

@@ -8,7 +8,7 @@ from socket import gethostname
 from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO
 
-from synthgen.errors import InputError, RunError
+from synthgen.errors import InputError, TransientError
 from synthgen.storage.lock import Lock, held
 from synthgen.storage.place import file_system, local_path
 from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
@@ -100,7 +100,7 @@ class OutputDirectory:
 def write_file(path: str, data: bytes) -> None:
     """Write the one file that somebody named, whole or not at all; its folder is made where it is not there.
 
-    Raises InputError where ``path`` is no place for a file, RunError where writing it fails half-way.
+    Raises InputError where ``path`` is no place for a file, TransientError where writing it fails half-way.
     """
     try:
         target = local_path(path).resolve()
@@ -130,8 +130,8 @@ def explained(url: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(
+            raise TransientError(
                 f"{url}: no space left on the disk; free some and run the same command again, "
                 "what is finished is kept"
             ) from error
-        raise RunError(f"{url}: writing failed ({error.strerror or error})") from error
+        raise TransientError(f"{url}: writing failed ({error.strerror or error})") from error

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "plan": (None, ("r.yaml", "--out", "plan.json")),
     "preview": (None, ("r.yaml", "-n", "1", "--out", "sheet.png")),
     "generate": (None, ("r.yaml", "--out", "new", "--workers", "1")),
+    "finish": (None, ("grown",)),
     "verify": (None, ("grown",)),
     "inspect": (None, ("grown", "--out", "histograms.png")),
     "readers": (None, ("grown",)),

@@ -43,6 +43,7 @@ OPTIONS: dict[tuple[str, str], list[str]] = {
     ("generate", "recipe"): [*GENERATE, "--out", "new"],
     ("generate", "--source"): ["generate", "r.yaml", "--source", "~/good", "--workers", "1", "--out", "new"],
     ("generate", "--out"): [*GENERATE, "--out", "~/new"],
+    ("finish", "directory"): ["finish", "~/shards"],
     ("verify", "directory"): ["verify", "~/shards"],
     ("verify", "--source"): ["verify", "shards", "--source", "~/good"],
     ("inspect", "directory"): ["inspect", "~/shards"],
