@@ -94,7 +94,11 @@ class _ClusterRun:
         self._queue = queue
         # Ray starts an actor that died again, as often as it takes; what it was asked for is ours to repeat.
         self._actor_class = ray.remote(ShardMaker).options(
-            **resources, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
+            **resources,
+            max_restarts=-1,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+            enable_task_events=False,  # of which the head would keep a record for every shard
         )
         self._given = (*given, resources["num_gpus"] > 0)
         self._actors: dict[int, Any] = {}

@@ -72,10 +72,12 @@ def print_overhead(shards: int, made: Any) -> None:
     local = 1000 / steady_rate(plan, LocalEngine(1))
     before = head_bytes()
     cluster = 1000 / steady_rate(plan, RayEngine(made.address, workers=1))
+    after = head_bytes()
     print(
-        f"\n{shards} shards of one 32 x 32 sample, one worker: local {local:.1f} ms, Ray {cluster:.1f} ms a "
-        f"shard; its head (GCS, raylets) {before / 2**20:.0f} MiB before, {head_bytes() / 2**20:.0f} MiB after"
+        f"\n{shards} shards of one 32 x 32 sample, one worker, ms a shard: "
+        f"local {local:.1f}, Ray {cluster:.1f}"
     )
+    print(f"GCS and raylets: {before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after")
 
 
 def steady_rate(plan: synthgen.Plan, engine: Engine) -> float:
