@@ -11,7 +11,11 @@ from typing import IO
 from synthgen.errors import InputError, TransientError
 from synthgen.storage.lock import Lock, held
 from synthgen.storage.place import file_system, local_path
+from synthgen.storage.walk import reason
 from synthgen.storage.whole_file import remove_leftovers, sync_folder, writing_whole
+
+OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
+"""Schemes, as fsspec calls them."""
 
 
 class OutputDirectory:
@@ -30,14 +34,35 @@ class OutputDirectory:
     def create(self) -> None:
         """Make the directory where it is not there, and see that files can be written to it."""
         try:
-            self._filesystem.makedirs(self._path, exist_ok=True)
-            self._try_writing()
+            with self._explaining_others():
+                if not self._is_bucket():
+                    self._filesystem.makedirs(self._path, exist_ok=True)
+                self._try_writing()
         except FileExistsError as error:
             raise InputError(f"{self.url}: is a file; the output must be a directory") from error
         except PermissionError as error:
             raise InputError(f"{self.url}: no permission to write there; choose another --out") from error
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and self._is_bucket():
+                raise InputError(f"{self.url}: there is no such bucket; make it, or correct --out") from error
             raise self._unusable(error) from error
+
+    def _is_bucket(self) -> bool:
+        """Whether there are no folders, only names: who makes one where there is none would make a bucket."""
+        protocol = self._filesystem.protocol
+        return not OBJECT_STORES.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
+
+    @contextmanager
+    def _explaining_others(self) -> Iterator[None]:
+        """Turn the errors that remote file systems have of their own kinds into one of the system's kind."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            if self._folder:
+                raise
+            raise OSError(reason(error)) from error
 
     def _unusable(self, error: OSError) -> InputError:
         return InputError(f"{self.url}: cannot be written to ({error.strerror or error})")
@@ -70,7 +95,8 @@ class OutputDirectory:
             with NamedTemporaryFile() as file:
                 yield file
                 file.flush()
-                self._filesystem.put_file(file.name, self._full(name))
+                with self._explaining_others():
+                    self._filesystem.put_file(file.name, self._full(name))
 
     @contextmanager
     def held(self, refusal: str, numbers: Sequence[int] | None = None) -> Iterator[Lock]:

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
-from synthgen.errors import InputError, RunError
-from synthgen.storage.output import OutputDirectory, write_file
+from synthgen.errors import InputError, RunError, TransientError
+from synthgen.storage.output import OutputDirectory, explained, write_file
 from synthgen.storage.root import Root
 
 
@@ -57,6 +59,66 @@ def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path: 
     with directory.open_for_writing("living.tar"):
         directory.remove_leftovers()
         assert [str(os.getpid()) in path.name for path in tmp_path.glob(".*.partial")] == [True]
+
+
+class Bucket(MemoryFileSystem):
+    """A file system that is an object store by its scheme, with errors of a kind of its own."""
+
+    protocol = ("s3", "shaky")
+    fails: ClassVar[Exception | None] = None
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        raise AssertionError("a bucket would be made")
+
+    def put_file(self, lpath: str, rpath: str, **named: Any) -> None:
+        if self.fails:
+            raise self.fails
+        self.store[rpath] = MemoryFile(self, rpath, Path(lpath).read_bytes())
+
+
+class EndpointError(Exception):
+    """What a library for a store raises, which is no OSError."""
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutputDirectory:
+    fsspec.register_implementation("shaky", Bucket, clobber=True)
+    monkeypatch.setattr(Bucket, "fails", None)
+    return OutputDirectory(f"shaky://{tmp_path}/out")
+
+
+def test_an_object_store_has_no_folders_to_make(bucket: OutputDirectory) -> None:
+    bucket.create()
+    bucket.write("a.json", b"first")
+    assert Root(bucket.url).content("a.json") == b"first"
+
+
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        (EndpointError("could not connect"), "cannot be written to (EndpointError could not connect)"),
+        (FileNotFoundError("NoSuchBucket"), "there is no such bucket; make it, or correct --out"),
+        (PermissionError("AccessDenied"), "no permission to write there; choose another --out"),
+    ],
+)
+def test_what_a_store_says_at_the_beginning_is_one_sentence(
+    bucket: OutputDirectory, fails: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bucket, "fails", fails)
+    with pytest.raises(InputError) as raised:
+        bucket.create()
+    assert str(raised.value) == f"{bucket.url}: {sentence}"
+
+
+def test_what_a_store_says_later_is_one_sentence_and_may_be_tried_again(
+    bucket: OutputDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.create()
+    monkeypatch.setattr(Bucket, "fails", EndpointError("reset by peer"))
+    with pytest.raises(TransientError) as raised, explained(bucket.url):
+        bucket.write("a.json", b"first")
+    assert str(raised.value) == f"{bucket.url}: writing failed (EndpointError reset by peer)"
+    assert Root(bucket.url).content("a.json") is None
 
 
 def test_a_scheme_that_nobody_knows_is_one_sentence() -> None:
