@@ -20,6 +20,7 @@ from server.observability import ObservingMiddleware
 from server.service import Service
 from server.settings import Settings
 from server.virtual_shards import Shards
+from synthgen.runtime.versions import DISTRIBUTION, version_of
 
 DESCRIPTION = """Synthetic anomalies with exact masks, on the fly.
 
@@ -30,8 +31,6 @@ Every error is a problem detail (RFC 9457)."""
 
 def create_app(settings: Settings) -> FastAPI:
     """The application. Raises InputError where the settings name what cannot be used."""
-    from importlib.metadata import version
-
     key = read_key(settings.api_key_file)
     check_recipes(settings)
     reports.check_reports(settings)
@@ -50,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="synthgen",
         description=DESCRIPTION,
-        version=version("synthgen"),
+        version=version_of(DISTRIBUTION),
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

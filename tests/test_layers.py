@@ -14,6 +14,7 @@ from tests.conftest import REPOSITORY
 HOUSES = {
     "synthgen": (
         "__init__.py",
+        "__main__.py",
         "cli",
         "validation",
         "evaluation",

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from synthgen.cli import detect, evaluate, generate, pretrain, recipes, sdas, serve, shards, tune, validate
 from synthgen.errors import RunError, SynthgenError
+from synthgen.runtime.versions import DISTRIBUTION, version_of
 
 READER_LEFT = 141
 
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         description="Synthetic anomalies with exact masks, from pictures of good products.",
         epilog="A first look:  synthgen preview quickstart --source path/to/good/images --out sheet.png",
     )
+    root.add_argument("--version", action="version", version=f"synthgen {version_of(DISTRIBUTION)}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for subject in (recipes, generate, shards, sdas, pretrain, detect, evaluate, validate, tune, serve):
         subject.add(commands)

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from synthgen.errors import InputError
+from synthgen.runtime.versions import DISTRIBUTION
 
 EXTRAS = {
     "sdas": ("accelerate", "diffusers", "safetensors"),
@@ -50,4 +51,9 @@ def missing_extra(error: Exception) -> InputError | None:
 
 
 def _missing(package: str, extra: str, what: str) -> InputError:
-    return InputError(f"{what} needs the package {package}; install it by: pip install 'synthgen[{extra}]'")
+    return InputError(f"{what} needs the package {package}; install it by: {install_command(extra)}")
+
+
+def install_command(*extras: str) -> str:
+    """How to install extras."""
+    return f"pip install '{DISTRIBUTION}[{','.join(extras)}]'"

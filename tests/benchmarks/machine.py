@@ -7,7 +7,7 @@ from pathlib import Path
 
 from synthgen.runtime.versions import version_of
 
-PACKAGES = ("synthgen", "torch", "numpy", "opencv-python-headless", "isal", "pillow")
+PACKAGES = ("synthgen-anomaly", "torch", "numpy", "opencv-python-headless", "isal", "pillow")
 
 
 def describe() -> str:

@@ -139,7 +139,7 @@ def test_a_missing_package_is_one_sentence_with_its_extra_and_no_work(folder: Pa
         for use, (code, errors) in zip(uses, told, strict=True):
             assert code == 2, (without, use, errors)
             assert errors.count("\n") == 1 and "bug" not in errors, (without, use, errors)
-            assert f"pip install 'synthgen[{use[1]}]'" in errors, (without, use, errors)
+            assert f"pip install 'synthgen-anomaly[{use[1]}]'" in errors, (without, use, errors)
             assert any(f" the package {package}; " in errors for package in without), (without, use, errors)
     assert not (folder / "out").exists()
 
@@ -148,7 +148,7 @@ def test_a_base_installation_does_all_the_rest(folder: Path) -> None:
     base = sorted({package for extra in EXTRAS.values() for package in extra} | {"starlette", "uvloop"})
     for use, (code, errors) in zip(USES, answers(folder, [(base, [*map(words, USES)])])[0], strict=True):
         assert code == (2 if use[1] else 0), (use, errors)
-        assert not use[1] or f"'synthgen[{use[1]}]'" in errors, (use, errors)
+        assert not use[1] or f"'synthgen-anomaly[{use[1]}]'" in errors, (use, errors)
 
 
 FUNCTIONS = {
@@ -196,13 +196,13 @@ def test_functions_can_be_imported_and_name_the_extra_when_they_are_called(folde
     packages = {package for extra in EXTRAS.values() for package in extra}
     code = IN_A_BASE_INSTALLATION.format(packages=packages, calls=[call for _, call in calls])
     for (extra, call), line in zip(calls, printed(folder, "-c", code), strict=True):
-        assert f"'synthgen[{extra}]'" in line, (call, line)
+        assert f"'synthgen-anomaly[{extra}]'" in line, (call, line)
     assert not (folder / "out").exists()
 
 
 def test_an_import_that_nobody_foresaw_is_explained_all_the_same() -> None:
     for name in ("diffusers", "diffusers.models.unets"):
         found = missing_extra(ModuleNotFoundError(f"No module named '{name}'", name=name))
-        assert found and "'synthgen[sdas]'" in one_line(str(found))
+        assert found and "'synthgen-anomaly[sdas]'" in one_line(str(found))
     assert missing_extra(ModuleNotFoundError("No module named 'numpy'", name="numpy")) is None
     assert missing_extra(ImportError("cannot import name 'x'")) is None

