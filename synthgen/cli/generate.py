@@ -6,21 +6,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from synthgen.cli.arguments import (
-    Commands,
-    add_device,
-    command,
-    path,
-    positive,
-    resource,
-    seed,
-    shard_numbers,
-)
+from synthgen.cli.arguments import Commands, add_device, command, path, positive, seed, shard_numbers
+from synthgen.cli.engine import add_engine, chosen_engine
 from synthgen.cli.recipes import chosen_recipe, recipe_command
 from synthgen.errors import InputError
 
 if TYPE_CHECKING:
-    from synthgen.engines.base import Engine
     from synthgen.engines.run import Run
     from synthgen.plan.plan import Plan
     from synthgen.recipe.recipe import Recipe
@@ -32,14 +23,7 @@ def add(commands: Commands) -> None:
     added.add_argument("--out", type=path, required=True, help="output directory or URL")
     added.add_argument("--workers", type=positive, help="processes (default: one per core)")
     add_device(added)
-    added.add_argument(
-        "--engine", choices=["local", "ray"], default="local", help="this machine, or a Ray cluster"
-    )
-    added.add_argument("--address", help="of the Ray cluster, HOST:PORT (default: the one that runs here)")
-    added.add_argument("--cpus-per-worker", type=resource, help="what Ray keeps for each worker (default: 1)")
-    added.add_argument(
-        "--gpus-per-worker", type=resource, help="with some, networks run on GPUs there (default: 0)"
-    )
+    add_engine(added)
     added.add_argument("--shards", type=shard_numbers, help="make only these, such as 0-99 or 3 or 0-9,20")
     added.add_argument(
         "--num-workers", type=positive, help="of several runs that a scheduler starts, make one's share"
@@ -56,6 +40,8 @@ def add(commands: Commands) -> None:
 
 def generate(options: Namespace) -> int:
     """Write the shards of a recipe."""
+    if options.engine == "ray" and options.device != "auto":
+        raise InputError("--device is for this machine; on Ray networks run where --gpus-per-worker says")
     engine = chosen_engine(options)
     asked = chosen_plan_or_recipe(options)
     shards = chosen_shards(options, asked)
@@ -148,21 +134,6 @@ def _index_by_scheduler() -> int:
         "--num-workers: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set; give --worker-index, "
         "from 0"
     )
-
-
-def chosen_engine(options: Namespace) -> "Engine | None":
-    """The engine that the options name; None for this machine. Raises InputError."""
-    resources = ("address", "cpus_per_worker", "gpus_per_worker")
-    given = {name: value for name in resources if (value := getattr(options, name)) is not None}
-    if options.engine == "ray":
-        if options.device != "auto":
-            raise InputError("--device is for this machine; on Ray networks run where --gpus-per-worker says")
-        from synthgen.engines.ray import RayEngine
-
-        return RayEngine(**given, workers=options.workers)
-    for name in given:
-        raise InputError(f"--{name.replace('_', '-')} is for a Ray cluster; add --engine ray")
-    return None
 
 
 def report_beginning(run: "Run") -> None:

@@ -4,6 +4,7 @@ from argparse import Namespace
 
 from synthgen.cli.arguments import Commands, add_device, command, path, positive
 from synthgen.cli.detect import add_network
+from synthgen.cli.engine import add_engine, chosen_engine
 from synthgen.errors import InputError
 
 TILES_FROM = 32
@@ -48,6 +49,7 @@ def add(commands: Commands) -> None:
         help="finds in a path which physical part it shows; its pictures stay on one side of the split",
     )
     added.add_argument("--workers", type=positive, help="processes (default: one for each core)")
+    add_engine(added)
     added.add_argument("--out", type=path, help="directory for the report (HTML, Markdown, JSON)")
     added.add_argument(
         "--compare", nargs=2, type=path, metavar="REPORT", help="compare two reports that are there instead"
@@ -70,7 +72,8 @@ def validate(options: Namespace) -> int:
     from synthgen.validation.validate import validate as run
 
     chosen = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
-    report = run(options.recipes, options.source, options.out, **chosen, progress=bars)
+    engine = chosen_engine(options)
+    report = run(options.recipes, options.source, options.out, **chosen, engine=engine, progress=bars)
     print(summary(report))
     print(f"\nreport  {options.out}/report.html")
     return 0

@@ -1,11 +1,14 @@
 """What an engine is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from synthgen.plan.plan import Plan
 from synthgen.shards.mark import Mark
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +29,12 @@ class Engine(ABC):
         """Make the shards, in any order, and yield the news. Closing the iterator stops the work.
 
         Raises SynthgenError where a shard cannot be made; what was finished stays.
+        """
+
+    @abstractmethod
+    def perform(self, perform: Callable[[T], None], tasks: Sequence[T]) -> Generator[T]:
+        """Perform tasks, in any order, and yield each when it is done. Closing the iterator stops the work.
+
+        ``perform`` is a function of a module, and what it makes it leaves in files. Raises what a task
+        raises, and RunError where a worker dies that nobody replaces.
         """

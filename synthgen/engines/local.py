@@ -1,12 +1,14 @@
 """The local engine: this machine's cores, one process each, every process makes whole shards."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import TypeVar
 
 from synthgen.engines.base import Engine, News
 from synthgen.engines.processes import STOP_SECONDS, cause_of_death, end
+from synthgen.engines.tasks import run_tasks
 from synthgen.engines.worker import Failure, _work
 from synthgen.errors import TransientError
 from synthgen.pipeline.pipeline import BATCH_SIZE
@@ -16,6 +18,8 @@ from synthgen.runtime.devices import gpu_count
 from synthgen.runtime.processes import process_context
 from synthgen.runtime.stopping import postponed
 from synthgen.storage.output import OutputDirectory
+
+T = TypeVar("T")
 
 
 class LocalEngine(Engine):
@@ -50,6 +54,10 @@ class LocalEngine(Engine):
             with postponed():
                 end(workers.values())
                 OutputDirectory(url).remove_leftovers()
+
+    def perform(self, perform: Callable[[T], None], tasks: Sequence[T]) -> Generator[T]:
+        """Perform tasks; see ``Engine.perform``."""
+        return run_tasks(perform, tasks, self._workers or len(os.sched_getaffinity(0)))
 
     def _start(self, plan: Plan, url: str, number: int, workers: dict[Connection, BaseProcess]) -> None:
         context = process_context(_needed(plan.recipe))

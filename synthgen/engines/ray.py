@@ -7,14 +7,14 @@ state of a run. (Not Ray Data, whose pool keeps the place of a dead actor, so th
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from socket import gethostname
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from synthgen.engines.base import Engine, News
 from synthgen.engines.ray_cluster import connected, first_line, no_room, require_answer
-from synthgen.engines.ray_maker import Maker, ShardMaker
+from synthgen.engines.ray_maker import Maker, ShardMaker, TaskMaker
 from synthgen.engines.shard_queue import ShardQueue
 from synthgen.engines.worker import Failure
 from synthgen.errors import RunError
@@ -36,6 +36,8 @@ END_SECONDS = 10.0
 """How long the end of a run waits for processes to end."""
 FAILED_STARTS = 5
 """After how many in a row an actor is given up and another takes its place."""
+
+T = TypeVar("T")
 
 
 class RayEngine(Engine):
@@ -65,16 +67,32 @@ class RayEngine(Engine):
 
     def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[News]:
         """Make the shards; see ``Engine.run``."""
+        given = (plan, url, self._batch_size, self._resources["num_gpus"] > 0)
+        for _, mark, maker in self._made(shards, ShardMaker, given, OutputDirectory(url)):
+            yield News(mark.count, mark, maker.node)
+
+    def perform(self, perform: Callable[[T], None], tasks: Sequence[T]) -> Generator[T]:
+        """Perform tasks; see ``Engine.perform``. The folders that they work in are seen by all nodes."""
+        for number, _, _ in self._made(range(len(tasks)), TaskMaker, (perform, tasks), None):
+            yield tasks[number]
+
+    def _made(
+        self, numbers: Sequence[int], kind: type, given: tuple[Any, ...], folder: OutputDirectory | None
+    ) -> Generator[tuple[int, Any, Maker]]:
+        """What actors of a kind made of each number; what they leave half-written in a folder is removed."""
+        if not numbers:
+            return
         with connected(self._address):
-            count = min(self._workers or self._room(), len(shards))
-            run = _ClusterRun(ShardQueue(shards), self._resources, (plan, url, self._batch_size))
+            run = _ClusterRun(ShardQueue(numbers), (kind, given), self._resources)
             try:
-                run.start(count)
-                yield from run.news()
+                run.start(min(self._workers or self._room(), len(numbers)))
+                yield from run.made()
                 run.let_finish()
             finally:
                 with postponed():
                     run.end()
+                    if folder:
+                        folder.remove_leftovers()
 
     def _room(self) -> int:
         """How many workers the cluster has room for now."""
@@ -88,19 +106,21 @@ class RayEngine(Engine):
 class _ClusterRun:
     """The actors of one run, what each was asked for, and what became of it."""
 
-    def __init__(self, queue: ShardQueue, resources: dict[str, float], given: tuple[Plan, str, int]) -> None:
+    def __init__(
+        self, queue: ShardQueue, actor: tuple[type, tuple[Any, ...]], resources: dict[str, float]
+    ) -> None:
         import ray
 
         self._queue = queue
+        kind, self._given = actor
         # Ray starts an actor that died again, as often as it takes; what it was asked for is ours to repeat.
-        self._actor_class = ray.remote(ShardMaker).options(
+        self._actor_class: Any = ray.remote(kind).options(
             **resources,
             max_restarts=-1,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
             enable_task_events=False,  # of which the head would keep a record for every shard
         )
-        self._given = (*given, resources["num_gpus"] > 0)
         self._actors: dict[int, Any] = {}
         self._begun: dict[int, Maker] = {}
         """Those of the actors that have begun and are not lost."""
@@ -118,8 +138,8 @@ class _ClusterRun:
             self._actors[number] = self._actor_class.remote(*self._given)
             self._ask_to_begin(number)
 
-    def news(self) -> Iterator[News]:
-        """The news, until every shard is finished."""
+    def made(self) -> Iterator[tuple[int, Any, Maker]]:
+        """What is made, until everything is."""
         import ray
 
         begun = time.monotonic()
@@ -146,7 +166,7 @@ class _ClusterRun:
             ray.wait([*self._calls], num_returns=len(self._calls), timeout=END_SECONDS)
 
     def end(self) -> None:
-        """End the actors, and remove what those on this machine left half-written."""
+        """End the actors, and wait for those on this machine."""
         import ray
 
         for actor in self._actors.values():
@@ -156,9 +176,8 @@ class _ClusterRun:
         deadline = time.monotonic() + END_SECONDS
         while any(map(is_alive, here)) and time.monotonic() < deadline:
             time.sleep(0.02)
-        OutputDirectory(self._given[1]).remove_leftovers()
 
-    def _answer(self, call: "ObjectRef[Any]") -> Iterator[News]:
+    def _answer(self, call: "ObjectRef[Any]") -> Iterator[tuple[int, Any, Maker]]:
         import ray
 
         number, shard = self._calls.pop(call)
@@ -174,7 +193,7 @@ class _ClusterRun:
             self._seen.add(answer)
             self._failed_starts[number] = 0
         elif self._queue.finish(number, shard):
-            yield News(answer.count, answer, self._begun[number].node)
+            yield shard, answer, self._begun[number]
         self._give(number)
 
     def _give(self, number: int) -> None:

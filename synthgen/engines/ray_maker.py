@@ -1,9 +1,10 @@
-"""What an actor of the Ray engine does: it makes shards of one plan, and says what became of each."""
+"""What actors of the Ray engine do: they make shards of one plan, or perform tasks, one at a time."""
 
 import os
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from socket import gethostname
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from synthgen.engines.worker import Failure, failure_of, make_shard, worker_device
 from synthgen.errors import InputError
@@ -18,7 +19,7 @@ from synthgen.storage.root import Root
 
 
 class Maker(NamedTuple):
-    """Who makes shards: a process of an actor."""
+    """Who makes something: a process of an actor."""
 
     node: str
     """Address and beginning of the id of its node."""
@@ -35,22 +36,18 @@ class ShardMaker:
 
     def begin(self) -> Maker | Failure:
         """Get ready; who this is."""
-        import ray
-
-        one_thread()
-        keep_freed_memory()
-        address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-        node = f"{address}/{ray.get_runtime_context().get_node_id()[:6]}"
+        maker = _settled()
         try:
             if not Root(self._url).is_file(PLAN_NAME):
                 raise InputError(
-                    f"node {node} does not see {self._url}; give an --out that all nodes share, or a URL"
+                    f"node {maker.node} does not see {self._url}; give an --out that all nodes share, or "
+                    "a URL"
                 )
             OutputDirectory(self._url).remove_leftovers()
             _ = self._pipeline
         except Exception as error:
             return failure_of(error)
-        return Maker(node, gethostname(), os.getpid())
+        return maker
 
     def make(self, shard: int) -> Mark | Failure:
         """Make a shard and write it."""
@@ -66,3 +63,33 @@ class ShardMaker:
     def _pipeline(self) -> Pipeline:
         device = worker_device(self._device, 0, self._plan.recipe)  # Ray shows an actor its own GPUs alone
         return Pipeline(self._plan, device, self._batch_size)
+
+
+class TaskMaker:
+    """The actor: performs tasks, which it is given all, by their numbers."""
+
+    def __init__(self, perform: Callable[[Any], None], tasks: Sequence[Any]) -> None:
+        self._perform, self._tasks = perform, tasks
+
+    def begin(self) -> Maker:
+        """Get ready; who this is."""
+        return _settled()
+
+    def make(self, number: int) -> Failure | None:
+        """Perform one task."""
+        try:
+            self._perform(self._tasks[number])
+        except Exception as error:
+            return failure_of(error)
+        return None
+
+
+def _settled() -> Maker:
+    """Keep to one core, and say who this is."""
+    import ray
+
+    one_thread()
+    keep_freed_memory()
+    address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    node = f"{address}/{ray.get_runtime_context().get_node_id()[:6]}"
+    return Maker(node, gethostname(), os.getpid())

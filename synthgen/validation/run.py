@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from synthgen.engines.tasks import run_tasks
+from synthgen.engines.base import Engine
 from synthgen.errors import InputError
 from synthgen.runtime.progress import Stages
 from synthgen.storage.output import OutputDirectory
@@ -38,8 +38,8 @@ RUN = "run.json"
 class Run:
     """One validation in its directory."""
 
-    def __init__(self, setting: Setting, out: Path, workers: int, progress: Stages) -> None:
-        self._setting, self._workers, self._progress = setting, workers, progress
+    def __init__(self, setting: Setting, out: Path, engine: Engine, progress: Stages) -> None:
+        self._setting, self._engine, self._progress = setting, engine, progress
         self._job = setting.job(out)
         self._entrants = [
             fitted_once(entrant, self._job.budget, self._job.side, self._job.network)
@@ -123,7 +123,7 @@ class Run:
         done = len(tasks) - len(missing)
         with self._progress(what, unit) as report:
             report(done, len(tasks))
-            with closing(run_tasks(perform, missing, self._workers)) as news:
+            with closing(self._engine.perform(perform, missing)) as news:
                 for _ in news:
                     done += 1
                     report(done, len(tasks))

@@ -6,6 +6,8 @@ from pathlib import Path
 from time import monotonic
 
 from synthgen.detectors.common.backbones import BackboneName
+from synthgen.engines.base import Engine
+from synthgen.engines.local import LocalEngine
 from synthgen.errors import InputError
 from synthgen.recipe.recipe import Recipe
 from synthgen.runtime.devices import chosen_device
@@ -37,6 +39,7 @@ def validate(
     weights: str = "imagenet",
     device: str = "auto",
     workers: int | None = None,
+    engine: Engine | None = None,
     progress: Stages = silent,
 ) -> ValidationReport:
     """Compare recipes by detectors that learn from them, and write a report to the directory ``out``.
@@ -45,7 +48,8 @@ def validate(
     set with its real defects, by which the recipes are then compared. ``budget`` is how much work it may be,
     and ``seeds`` how often every detector is fitted, if not as often as the budget says. ``tile`` cuts
     pictures into tiles of that side, in place of resizing them. ``parts`` is a regular expression that finds
-    in a path which physical part it shows. ``workers`` processes share the work, one a core if left out.
+    in a path which physical part it shows. ``workers`` processes share the work, one a core if left out, or
+    those of an ``engine``.
 
     A run that was killed goes on when it is called again in the same way, and comes to the same report.
     Raises InputError for what cannot be used, before anything is fitted; RunError where fitting fails.
@@ -66,7 +70,8 @@ def validate(
     with directory.held(f"{out}: another validation is writing there; choose another --out"):
         found = look(place, None if real is None else str(real), category, tile, parts, progress=progress)
         setting = Setting(named, found, budget, seeds or BUDGETS[budget].seeds, network, parts)
-        run = Run(setting, local_path(out), workers or _processes(network), progress)
+        work = engine or LocalEngine(workers or _processes(network))
+        run = Run(setting, local_path(out), work, progress)
         if (report := run.finished()) is not None:
             return report
         run.begin()

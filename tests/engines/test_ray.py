@@ -157,6 +157,31 @@ def test_more_than_the_cluster_has_is_said_in_time(
         synthgen.generate(plan, tmp_path / "out", engine=RayEngine(cluster.address, cpus_per_worker=64))
 
 
+def test_tasks_are_performed_on_all_nodes(cluster: Any, tmp_path: Path) -> None:
+    tasks = [str(tmp_path / str(number)) for number in range(12)]
+    done = list(RayEngine(cluster.address).perform(write_process, tasks))
+    assert sorted(done) == sorted(tasks)
+    assert len({Path(task).read_text() for task in tasks}) > 1
+    assert list(RayEngine(cluster.address).perform(write_process, [])) == []
+
+
+def test_a_task_that_fails_ends_the_others(cluster: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^task 3 cannot be done$"):
+        list(RayEngine(cluster.address).perform(refuse_the_third, range(6)))
+
+
+def write_process(task: str) -> None:
+    """A task, slow enough for all nodes to begin: leave the number of the process in a file."""
+    time.sleep(0.5)
+    Path(task).write_text(str(os.getpid()))
+
+
+def refuse_the_third(task: int) -> None:
+    """A task that fails."""
+    if task == 3:
+        raise InputError("task 3 cannot be done")
+
+
 def test_no_cluster_is_one_sentence_at_once() -> None:
     begun = time.monotonic()
     with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:9 .*give the --address"):

@@ -3,10 +3,10 @@
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -26,6 +26,7 @@ from synthgen.shards.statistics import ShardStatistics
 from synthgen.storage.output import OutputDirectory
 
 Members = list[tuple[str, bytes]]
+T = TypeVar("T")
 
 
 class InlineEngine(Engine):
@@ -35,6 +36,11 @@ class InlineEngine(Engine):
         pipeline, directory = Pipeline(plan), OutputDirectory(url)
         for shard in shards:
             yield News(finished=make_shard(directory, pipeline, shard, lambda count: None))
+
+    def perform(self, perform: Callable[[T], None], tasks: Sequence[T]) -> Generator[T]:
+        for task in tasks:
+            perform(task)
+            yield task
 
 
 def write_normals(folder: Path, channels: int = 3, count: int = 4, side: int = 64) -> Path:
