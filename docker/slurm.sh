@@ -1,13 +1,13 @@
 #!/bin/bash
 # Shards by a Slurm array, a share for each task; docker/README.md says how.
 #SBATCH --job-name=synthgen
-#SBATCH --array=0-49
+#SBATCH --array=0-49    # as --num-workers below; a lone task can be submitted again, such as --array=7
 #SBATCH --cpus-per-task=8
 #SBATCH --mem=8G
 #SBATCH --requeue
 
 synthgen generate out/plan.json --out out/shards \
-  --num-workers "$SLURM_ARRAY_TASK_COUNT" --workers "$SLURM_CPUS_PER_TASK"
+  --num-workers 50 --workers "$SLURM_CPUS_PER_TASK"
 code=$?
 
 # 75: it may succeed if it is tried again. What is finished is kept.

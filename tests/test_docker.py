@@ -88,7 +88,7 @@ def test_the_slurm_script_makes_a_share_and_tries_again(
     ):
         (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
         (tmp_path / name).chmod(0o755)
-    slurm = {"ARRAY_TASK_COUNT": "50", "ARRAY_JOB_ID": "9", "ARRAY_TASK_ID": "7", "CPUS_PER_TASK": "8"}
+    slurm = {"ARRAY_JOB_ID": "9", "ARRAY_TASK_ID": "7", "CPUS_PER_TASK": "8"}
     environment = {f"SLURM_{name}": value for name, value in slurm.items()}
     environment |= {"SLURM_RESTART_COUNT": restarts, "PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run([REPOSITORY / "docker" / "slurm.sh"], cwd=tmp_path, env=environment, check=False)

@@ -10,6 +10,9 @@ else:
     Commands = argparse.Action
 
 
+MOST_DIGITS = 19
+
+
 def names(text: str) -> list[str]:
     """Names, separated by commas."""
     given = [name for name in text.split(",") if name]
@@ -66,15 +69,15 @@ def resource(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number < 10_000:
+    if not 0 <= number < 10_000 or number != round(number, 4):
         raise argparse.ArgumentTypeError(f"expected a number such as 0.5, 1 or 2, found {text!r}")
     return number
 
 
 def seed(text: str) -> int:
     """A whole number of 0 or more."""
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {text!r}")
+    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {_shortened(text)!r}")
     return int(text)
 
 
@@ -83,8 +86,11 @@ def shard_numbers(text: str) -> list[int]:
     shards: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()) or part.endswith("-"):
-            raise argparse.ArgumentTypeError(f"expected shards such as 0-99 or 3 or 0-9,20, found {text!r}")
+        is_number = first.isdecimal() and (last.isdecimal() or not last) and not part.endswith("-")
+        if not is_number or max(len(first), len(last)) > MOST_DIGITS:
+            raise argparse.ArgumentTypeError(
+                f"expected shards such as 0-99 or 3 or 0-9,20, found {_shortened(text)!r}"
+            )
         if int(last or first) - int(first) > 10**6:
             raise argparse.ArgumentTypeError(f"expected at most a million shards at once, found {part!r}")
         numbers = range(int(first), int(last or first) + 1)
@@ -92,6 +98,12 @@ def shard_numbers(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(f"expected the first shard before the last, found {part!r}")
         shards.update(numbers)
     return sorted(shards)
+
+
+def _shortened(text: str) -> str:
+    from synthgen.config.document import shortened
+
+    return shortened(text)
 
 
 def command(

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from synthgen.recipe.recipe import Recipe
 
 
+INDEX_VARIABLES = ("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID")
+"""Of a Kubernetes Job with completionMode: Indexed, and of a Slurm array that begins with 0."""
+MOST_DIGITS = 9
+
+
 def add(commands: Commands) -> None:
     """Add the commands."""
     added = recipe_command(commands, "generate", "write the shards of a recipe; resumes by itself", generate)
@@ -93,7 +98,7 @@ def chosen_plan_or_recipe(options: Namespace) -> "Recipe | Plan":
     if plan is None:
         return chosen_recipe(options)
     for name in ("source", "normal", "count", "seed", "set"):
-        if getattr(options, name):
+        if getattr(options, name) not in (None, []):
             raise InputError(
                 f"--{name}: {options.recipe} is a plan, in which everything is decided; change the recipe "
                 "and freeze it anew by `synthgen plan`"
@@ -123,13 +128,13 @@ def chosen_shards(options: Namespace, asked: "Recipe | Plan") -> "Sequence[int] 
 
 def _index_by_scheduler() -> int:
     """Which of its workers a scheduler says this is. Raises InputError."""
-    try:
-        if "JOB_COMPLETION_INDEX" in os.environ:  # of a Kubernetes Job with completionMode: Indexed
-            return int(os.environ["JOB_COMPLETION_INDEX"])
-        if "SLURM_ARRAY_TASK_ID" in os.environ:
-            return int(os.environ["SLURM_ARRAY_TASK_ID"]) - int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
-    except ValueError as error:
-        raise InputError(f"the scheduler's number of this worker is none ({error})") from error
+    from synthgen.config.document import shortened
+
+    for name in INDEX_VARIABLES:
+        if (text := os.environ.get(name)) is not None:
+            if not text.isdecimal() or len(text) > MOST_DIGITS:
+                raise InputError(f"{name} is {shortened(text)!r}, and not the number of a worker, from 0")
+            return int(text)
     raise InputError(
         "--num-workers: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set; give --worker-index, "
         "from 0"

@@ -17,7 +17,7 @@ from synthgen.engines.ray_cluster import connected, first_line, no_room, require
 from synthgen.engines.ray_maker import Maker, ShardMaker, TaskMaker
 from synthgen.engines.shard_queue import ShardQueue
 from synthgen.engines.worker import Failure
-from synthgen.errors import RunError
+from synthgen.errors import InputError, TransientError
 from synthgen.pipeline.pipeline import BATCH_SIZE
 from synthgen.plan.plan import Plan
 from synthgen.runtime.extras import require_extra
@@ -60,6 +60,10 @@ class RayEngine(Engine):
     ) -> None:
         require_extra("ray", "the engine ray")
         require_answer(address)
+        if not cpus_per_worker and not gpus_per_worker:
+            raise InputError(
+                "a worker on Ray asks for nothing; give it CPUs or GPUs, so that Ray can place it"
+            )
         self._address = address
         self._workers = workers
         self._resources = {"num_cpus": cpus_per_worker, "num_gpus": gpus_per_worker}
@@ -208,7 +212,7 @@ class _ClusterRun:
         self._failed_starts[number] += 1
         if self._failed_starts[number] > FAILED_STARTS:
             if not self._begun:
-                raise RunError(f"workers cannot start on the Ray cluster: {first_line(error)}")
+                raise TransientError(f"workers cannot start on the Ray cluster: {first_line(error)}")
             self._failed_starts[number] = 0
             self._actors[number] = self._actor_class.remote(*self._given)
         self._to_begin[number] = time.monotonic() + WAIT_SECONDS

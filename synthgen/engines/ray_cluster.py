@@ -1,12 +1,14 @@
 """The connection to a Ray cluster; what is wrong with it is one sentence."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import create_connection
 
 from synthgen.config.document import one_line
 from synthgen.errors import InputError, TransientError
+from synthgen.runtime.stopping import keeping_handlers
 
 CONNECTION_SECONDS = 5.0
 
@@ -21,7 +23,8 @@ def connected(address: str) -> Iterator[None]:
         return
     require_answer(address)
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        with keeping_handlers():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise InputError(
             "no Ray cluster runs on this machine; start one by `ray start --head`, or give the --address "
@@ -38,10 +41,12 @@ def connected(address: str) -> Iterator[None]:
 def require_answer(address: str) -> None:
     """Raise InputError where nobody listens at HOST:PORT, at once: Ray itself tries for two minutes."""
     if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "auto")  # which Ray asks first
+    if address == "auto":
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
-        raise InputError(f"--address {address}: expected HOST:PORT of a Ray cluster, such as 10.0.0.5:6379")
+        raise InputError(f"address {address}: expected HOST:PORT of a Ray cluster, such as 10.0.0.5:6379")
     try:
         create_connection((host.strip("[]"), int(port)), CONNECTION_SECONDS).close()
     except (OSError, OverflowError) as error:

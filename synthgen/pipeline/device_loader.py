@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from synthgen.errors import InputError, SynthgenError
+from synthgen.errors import InputError, SynthgenError, TransientError
 from synthgen.pipeline.pipeline import BATCH_SIZE, Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.runtime.devices import chosen_device
 from synthgen.runtime.memory import keep_freed_memory
-from synthgen.runtime.processes import one_thread, process_context
+from synthgen.runtime.processes import follow_parent, one_thread, process_context
 from synthgen.sample import Sample
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 class DeviceBatch(NamedTuple):
@@ -55,7 +57,9 @@ class DeviceLoader:
         Raises InputError for a device that is not there, and for a number below 1, or below 0 of workers.
         """
         _require_at_least("batch_size", batch_size, 1)
-        _require_at_least("workers", workers or 0, 0)
+        _require_at_least("workers", 0 if workers is None else workers, 0)
+        if device not in DEVICES:
+            raise InputError(f"device {device!r}: expected {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
         self.plan = plan
         self._device = chosen_device(device)
         self._on_gpu = self._device == "cuda"
@@ -70,7 +74,7 @@ class DeviceLoader:
         """A pass over the plan. Raises what making a sample raises."""
         stream = torch.cuda.Stream(self._device) if self._on_gpu else None  # type: ignore[no-untyped-call]
         following: DeviceBatch | None = None
-        for made in self._made():
+        for made in _explained(self._made()):
             if isinstance(made, _Failure):
                 raise made.error_type(made.message)
             with torch.cuda.stream(stream):  # does nothing for None
@@ -139,6 +143,20 @@ class _Batches(Dataset["_Made | _Failure"]):
             return _Failure(type(error), str(error))
 
 
+def _explained(made: Iterator["_Made | _Failure"]) -> Iterator["_Made | _Failure"]:
+    """The same, where the end of a worker is one sentence."""
+    try:
+        yield from made
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TransientError(
+            "a worker of the loader ended unexpectedly: it was killed, perhaps for memory, or it could not "
+            'import this program, whose own work belongs below if __name__ == "__main__"; run it again, with '
+            "fewer workers if memory was short"
+        ) from error
+
+
 def _packed(samples: Sequence[Sample], indices: range) -> _Made:
     boxes = [sample.facts.box for sample in samples]
     inside = [(slice(top, bottom), slice(left, right)) for left, top, right, bottom in boxes]
@@ -193,8 +211,8 @@ def _default_workers(plan: Plan, on_gpu: bool) -> int:
 
 
 def _require_at_least(name: str, number: int, least: int) -> None:
-    if number < least:
-        raise InputError(f"{name} is {number}; give {least} or more")
+    if not isinstance(number, int) or number < least:
+        raise InputError(f"{name} is {number!r}; give a whole number of {least} or more")
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -202,5 +220,6 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin_work(_: int) -> None:
+    follow_parent()
     one_thread()
     keep_freed_memory()  # of one sample for the next

@@ -52,10 +52,10 @@ def tidy(folder: PretrainingFolder, record: PretrainingRecord) -> None:
 def train(trainer: Trainer, folder: PretrainingFolder, identity: Identity, report: Report) -> None:
     """Train, or go on, and write the weights, unless another process has written them by now.
 
-    ``report`` gets the updates done and what the last one was like. Raises InputError where another training
-    runs or was begun there, RunError where the batch does not fit in memory, the loss is no number any more,
-    the outputs collapse, or the disk is full. After Ctrl-C or SIGTERM the state is saved, and
-    KeyboardInterrupt is raised.
+    ``report`` gets the updates done and what the last one was like. Raises TransientError where another
+    training runs there, InputError where another was begun, RunError where the batch does not fit in memory,
+    the loss is no number any more, the outputs collapse, or the disk is full. After Ctrl-C or SIGTERM the
+    state is saved, and KeyboardInterrupt is raised.
     """
     keep_freed_memory()
     with folder.held():

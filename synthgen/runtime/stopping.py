@@ -26,6 +26,17 @@ def listen() -> None:
         signal.signal(number, _stop)
 
 
+@contextmanager
+def keeping_handlers() -> Iterator[None]:
+    """Hear signals after the block as before it, though a library puts handlers of its own in place."""
+    before = {int(number): signal.getsignal(number) for number in _heard()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def ignore() -> None:
     """Leave it to another process what the signals mean."""
     for number in SIGNALS:

@@ -58,7 +58,7 @@ def read_plan(root: Root, name: str = PLAN_NAME) -> Plan:
 
 def _renewed(text: bytes) -> bytes:
     """The JSON text of a plan, in which what the judge asks may still stand where it stood before."""
-    with suppress(ValueError, TypeError, KeyError, RecursionError):
+    with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
         plan = json.loads(text)
         plan["recipe"]["judge"] = {"min_contrast": plan["recipe"].pop("min_contrast")}
         return json.dumps(plan).encode()

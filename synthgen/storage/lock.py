@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from synthgen.errors import InputError
+from synthgen.errors import TransientError
 
 NAME = ".lock"
 """The file that is locked: empty, and gone with the last process that holds a part of it."""
@@ -58,7 +58,7 @@ class Lock:
 def held(folder: Path, refusal: str, numbers: Sequence[int] | None = None) -> Iterator[Lock]:
     """Hold parts of the work in a directory of this machine, or the whole of it, until the end of the block.
 
-    Raises InputError with the ``refusal`` where another process holds one of them; OSError.
+    Raises TransientError with the ``refusal`` where another process holds one of them; OSError.
     """
     path = folder / NAME
     parts = [WHOLE] if numbers is None else list(_parts(numbers))
@@ -70,7 +70,7 @@ def held(folder: Path, refusal: str, numbers: Sequence[int] | None = None) -> It
                 if not _is_there(descriptor, path):
                     continue  # its last holder has just removed the file
                 if not all(lock.take(part) for part in parts):
-                    raise InputError(refusal)
+                    raise TransientError(refusal)
             yield lock
             return
         finally:

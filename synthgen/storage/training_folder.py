@@ -48,7 +48,7 @@ class TrainingFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other trainings out; a killed one keeps none. Raises InputError where another one runs."""
+        """Keep other trainings out; a killed one keeps none. Raises TransientError where another one runs."""
         self.path.mkdir(parents=True, exist_ok=True)
         refusal = (
             f"{self.result}: another training is running there; wait for its end, or choose another --out"

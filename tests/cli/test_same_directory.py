@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from synthgen.errors import InputError
+from synthgen.errors import TransientError
 from synthgen.storage.lock import NAME, held
 from synthgen.storage.output import OutputDirectory
 from tests.cli.helpers import COMMAND, RECIPE, Result, Run, process, sums, write_pictures
@@ -31,7 +31,7 @@ def test_of_two_equal_runs_one_refuses_and_the_other_completes(here: Path, run: 
         assert any("shards are there already" in result.err for result in results)  # one after the other
     else:
         [refused] = [result for result in results if result.code]
-        refused.assert_refused("out: another run is making these shards; wait for its end, or choose another")
+        refused.assert_refused("out: another run is making these shards; wait for its end, or choose", 75)
     assert run("generate", "r.yaml", "--workers", "1", "--out", "alone").code == 0
     assert sums(here / "out") == sums(here / "alone")
 
@@ -41,8 +41,8 @@ def test_other_shards_of_the_same_plan_are_made_beside_each_other(here: Path, ru
     OutputDirectory("out").create()
     with held(here / "out", "refused", [1]):
         assert run(*generate, "0").code == 0
-        run(*generate, "1").assert_refused("another run is making these shards")
-        run(*generate[:-1]).assert_refused("another run is making these shards")
+        run(*generate, "1").assert_refused("another run is making these shards", 75)
+        run(*generate[:-1]).assert_refused("another run is making these shards", 75)
     assert run(*generate, "1").code == 0
     assert not (here / "out" / NAME).exists()
 
@@ -58,7 +58,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     try:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="refused"), held(tmp_path, "refused", [3]):
+        with pytest.raises(TransientError, match="refused"), held(tmp_path, "refused", [3]):
             pass
         assert (tmp_path / NAME).exists()
     finally:
@@ -82,7 +82,7 @@ def test_a_removed_lock_file_is_no_lock(tmp_path: Path, monkeypatch: pytest.Monk
         return descriptor
 
     monkeypatch.setattr(lock, "_opened", opened_too_early)
-    with held(tmp_path, "refused"), pytest.raises(InputError, match="refused"), held(tmp_path, "refused"):
+    with held(tmp_path, "refused"), pytest.raises(TransientError, match="refused"), held(tmp_path, "refused"):
         pass
 
 
@@ -101,7 +101,7 @@ def test_a_directory_in_which_another_command_writes(command: str, here: Path, r
     }[command]
     OutputDirectory("out").create()
     with held(here / "out", "refused"):
-        run(*given).assert_refused("out: another .* there; choose another --out")
+        run(*given).assert_refused("out: another .* there; choose another --out", 75)
     assert run(*given).code == 0
     assert not (here / "out" / NAME).exists()
 

@@ -32,7 +32,7 @@ def shards(folder: Path) -> list[int]:
         (["--worker-index", "1"], {"JOB_COMPLETION_INDEX": "0"}),
         ([], {"JOB_COMPLETION_INDEX": "1", "SLURM_ARRAY_TASK_ID": "0"}),
         ([], {"SLURM_ARRAY_TASK_ID": "1"}),
-        ([], {"SLURM_ARRAY_TASK_ID": "31", "SLURM_ARRAY_TASK_MIN": "30"}),
+        ([], {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_MIN": "1"}),  # one task, submitted again
     ],
 )
 def test_a_worker_makes_its_share(
@@ -79,6 +79,7 @@ def test_more_workers_than_shards_is_no_failure(here: Path, run: Run, plan: str)
         (["--num-workers", "4", "--worker-index", "1", "--shards", "0"], "give one of them"),
         (["--num-workers", "0", "--worker-index", "0"], "expected a whole number of 1 or more"),
         (["--count", "3"], "--count: plan.json is a plan, in which everything is decided"),
+        (["--seed", "0"], "--seed: plan.json is a plan, in which everything is decided"),
         (["--set", "seed=3"], "--set: plan.json is a plan, in which everything is decided"),
         (["--source", "good"], "--source: plan.json is a plan, in which everything is decided"),
     ],
@@ -88,12 +89,32 @@ def test_what_cannot_be_is_one_sentence(run: Run, plan: str, options: list[str],
 
 
 @pytest.mark.parametrize("name", ["JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID"])
+@pytest.mark.parametrize("value", ["first", "", "-1", "9" * 5000])
 def test_a_scheduler_that_counts_otherwise_is_one_sentence(
-    run: Run, plan: str, name: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, plan: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, "first")
+    monkeypatch.setenv(name, value)
     asked = run("generate", plan, "--out", "out", "--num-workers", "4")
-    asked.assert_refused("the scheduler's number of this worker is none")
+    asked.assert_refused(f"{name} is '{value[:20]}.*, and not the number of a worker")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"seed":1', '"seed":2', "is not as `synthgen plan` wrote it"),
+        ('"channels":3', '"channels":1', "is not as `synthgen plan` wrote it"),
+        (
+            '"format_version":1',
+            '"format_version":99',
+            "is of format 99, and this version .* reads 1",
+        ),
+    ],
+)
+def test_a_plan_that_was_changed_is_refused(run: Run, plan: str, old: str, new: str, sentence: str) -> None:
+    text = Path(plan).read_text().replace(": ", ":")
+    assert old in text
+    Path(plan).write_text(text.replace(old, new))
+    run("generate", plan, "--out", "out").assert_refused(sentence)
 
 
 def test_a_directory_of_another_program_cannot_be_finished(here: Path, run: Run) -> None:

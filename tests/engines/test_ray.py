@@ -133,6 +133,23 @@ def test_a_driver_that_is_killed_and_started_again_ends_the_same(
     assert sums(out) == slow_reference
 
 
+def test_a_driver_that_is_asked_to_stop_says_so_as_ever(cluster: Any, tmp_path: Path) -> None:
+    """Ray puts a handler of its own in place of Python's."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "synthgen.cli", "generate", "mixed", "--out", str(out)]
+    command += ["--engine", "ray", "--address", cluster.address, "--count", "100000"]
+    command += ["--set", "size=[64, 64]", "--set", "output.shard_size=20"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("0*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert told.endswith("synthgen: stopped; run the same command again to go on\n") and "***" not in told
+    assert not makers() and not list(out.glob(".*.partial"))
+
+
 def test_an_error_of_the_source_names_the_shard_and_ends_the_run(cluster: Any, tmp_path: Path) -> None:
     from tests.cli.helpers import write_pictures
 
@@ -182,8 +199,14 @@ def refuse_the_third(task: int) -> None:
         raise InputError("task 3 cannot be done")
 
 
-def test_no_cluster_is_one_sentence_at_once() -> None:
+def test_no_cluster_is_one_sentence_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
+    with pytest.raises(InputError, match="give it CPUs or GPUs"):
+        RayEngine(cpus_per_worker=0)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
+        RayEngine()
+    monkeypatch.delenv("RAY_ADDRESS")
     with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:9 .*give the --address"):
         RayEngine("127.0.0.1:9")
     for address in ("nowhere", "host:", ":80", "host:port"):

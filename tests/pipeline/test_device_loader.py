@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import synthgen
-from synthgen.errors import InputError, RunError
+from synthgen.errors import InputError, RunError, TransientError
 from synthgen.pipeline.device_loader import DeviceBatch, DeviceLoader
 from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
@@ -109,6 +109,40 @@ def test_workers_start_in_a_program_that_has_used_opencvs_threads(tmp_path: Path
     assert done.stdout.strip() == "3"
 
 
+SLEEPING = """
+import sys, time, synthgen
+if __name__ == "__main__":
+    plan = synthgen.freeze(synthgen.load_recipe("cutpaste", ["count=400", "size=[64, 64]"]))
+    for batch in synthgen.DeviceLoader(plan, "cpu", batch_size=2, workers=2):
+        print("begun", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_workers_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SLEEPING)
+    program = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert program.stdout and program.stdout.readline() == "begun\n"
+    left = psutil.Process(program.pid).children(recursive=True)
+    assert len(left) > 2  # the workers, and the server that forked them
+    program.kill()
+    program.wait()
+    _, alive = psutil.wait_procs(left, timeout=20)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_worker_that_is_killed_is_one_sentence(plan: Plan) -> None:
+    batches = iter(DeviceLoader(plan, "cpu", batch_size=1, workers=1))
+    next(batches)
+    for child in psutil.Process().children(recursive=True):
+        if "forkserver" in " ".join(child.cmdline()) and child.parent() != psutil.Process():
+            child.kill()
+    with pytest.raises(TransientError, match="a worker of the loader ended unexpectedly") as raised:
+        list(batches)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_cannot_be_read_any_more_is_one_sentence(tmp_path: Path, workers: int) -> None:
     source = tmp_path / "good"
@@ -123,10 +157,14 @@ def test_what_cannot_be_read_any_more_is_one_sentence(tmp_path: Path, workers: i
 
 
 def test_wrong_numbers_and_devices_are_one_sentence(plan: Plan) -> None:
-    with pytest.raises(InputError, match="batch_size is 0; give 1 or more"):
+    with pytest.raises(InputError, match="batch_size is 0; give a whole number of 1 or more"):
         DeviceLoader(plan, "cpu", batch_size=0)
-    with pytest.raises(InputError, match="workers is -1; give 0 or more"):
+    with pytest.raises(InputError, match="workers is -1; give a whole number of 0 or more"):
         DeviceLoader(plan, "cpu", workers=-1)
+    with pytest.raises(InputError, match=r"batch_size is 1\.5; give a whole number"):
+        DeviceLoader(plan, "cpu", batch_size=1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="device 'tpu': expected auto, cpu or cuda"):
+        DeviceLoader(plan, "tpu")
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="device cuda: torch finds no CUDA device"):
             DeviceLoader(plan, "cuda")

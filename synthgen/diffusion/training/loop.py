@@ -28,9 +28,10 @@ def train(trainer: Trainer, directory: TrainingDirectory, updates: int, report: 
     """Train up to a number of updates, and write the model; False where that was done before.
 
     ``report`` gets the updates done and what the last one was like. Of several processes only the main one
-    writes and reports. Raises InputError where another training runs in the directory, or was begun there or
-    went further, RunError where the batch does not fit in memory, the loss is no number any more, or the disk
-    is full. After Ctrl-C or SIGTERM the state is saved, and KeyboardInterrupt is raised.
+    writes and reports. Raises TransientError where another training runs in the directory, InputError where
+    one was begun there or went further, RunError where the batch does not fit in memory, the loss is no
+    number any more, or the disk is full. After Ctrl-C or SIGTERM the state is saved, and KeyboardInterrupt
+    is raised.
     """
     with directory.held() if trainer.accelerator.is_main_process else nullcontext():
         return _train(trainer, directory, updates, report)

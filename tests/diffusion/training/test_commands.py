@@ -143,7 +143,7 @@ def test_an_out_with_a_training_of_other_images(train: Run, here: Path) -> None:
 def test_two_trainings_at_once_are_kept_apart(train: Run, here: Path) -> None:
     with TrainingDirectory(here / "model").held():
         train().assert_refused(
-            "model: another training is running there; wait for its end, or choose another"
+            "model: another training is running there; wait for its end, or choose another", 75
         )
         assert [path.name for path in (here / "model" / "training").iterdir()] == [LOCK]
     assert train().code == 0
