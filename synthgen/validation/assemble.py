@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from pydantic import TypeAdapter
@@ -87,7 +87,22 @@ def _faults(measurements: Measurements) -> list[Fault]:
         path = measurements.job.workspace.folder / f"{set_name(recipe)}.faults.json"
         if path.exists():
             found += adapter.validate_json(path.read_bytes())
-    return found + _leak(measurements)
+    return [*gathered(found, len(measurements.job.recipes) - 1), *_leak(measurements)]  # less the control
+
+
+def gathered(faults: Sequence[Fault], recipes: int) -> list[Fault]:
+    """Faults of some of so many recipes, each once: what several have in common is said of them together."""
+    subjects: dict[tuple[str, str], list[str]] = {}
+    for fault in faults:
+        subjects.setdefault((fault.fault, fault.sentence), []).append(fault.subject)
+    return [
+        Fault(
+            subject="every recipe" if len(names) == recipes > 1 else ", ".join(names),
+            fault=fault,
+            sentence=says,
+        )
+        for (fault, says), names in subjects.items()
+    ]
 
 
 def _leak(measurements: Measurements) -> list[Fault]:

@@ -138,7 +138,7 @@ class Fault(FrozenModel):
     """Something wrong with what was compared."""
 
     subject: str
-    """A recipe's name, or ``real test images``."""
+    """The names of recipes, ``every recipe``, or ``real test images``."""
     fault: str
     """Its name, such as ``changed outside of the mask``."""
     sentence: str
