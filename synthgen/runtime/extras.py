@@ -54,6 +54,6 @@ def _missing(package: str, extra: str, what: str) -> InputError:
     return InputError(f"{what} needs the package {package}; install it by: {install_command(extra)}")
 
 
-def install_command(*extras: str) -> str:
-    """How to install extras."""
-    return f"pip install '{DISTRIBUTION}[{','.join(extras)}]'"
+def install_command(extra: str) -> str:
+    """How to install an extra."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"

