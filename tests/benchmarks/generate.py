@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,8 @@ def generate_rate(options: argparse.Namespace, method: str, image_format: str) -
         memory = PeakMemory(process.pid)
         while process.poll() is None:
             memory.look()
-            time.sleep(1)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)  # not a sleep, which would round the time up to whole seconds
         seconds = time.perf_counter() - start
         if process.returncode or not (Path(folder) / "manifest.json").exists():
             raise SystemExit(f"{' '.join(command)} failed")
