@@ -74,7 +74,7 @@ def resource(text: str) -> float:
     return number
 
 
-def seed(text: str) -> int:
+def whole_number(text: str) -> int:
     """A whole number of 0 or more."""
     if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {_shortened(text)!r}")

@@ -15,8 +15,8 @@ from synthgen.cli.arguments import (
     command,
     group,
     path,
-    seed,
     share_such_as,
+    whole_number,
 )
 from synthgen.cli.sources import opened_unless_shards
 
@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
     )
     fitted.add_argument("--out", type=path, required=True, help="the detector's directory")
     fitted.add_argument(
-        "--seed", type=seed, default=0, help="decides everything random (default: %(default)s)"
+        "--seed", type=whole_number, default=0, help="decides everything random (default: %(default)s)"
     )
     add_recipe(fitted)
     add_categories(fitted)

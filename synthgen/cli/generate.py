@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from synthgen.cli.arguments import Commands, add_device, command, path, positive, seed, shard_numbers
+from synthgen.cli.arguments import Commands, add_device, command, path, positive, shard_numbers, whole_number
 from synthgen.cli.engine import add_engine, chosen_engine
 from synthgen.cli.recipes import chosen_recipe, recipe_command
 from synthgen.errors import InputError
@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
     )
     added.add_argument(
         "--worker-index",
-        type=seed,
+        type=whole_number,
         help="which of them this is, from 0 (default: JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID)",
     )
 

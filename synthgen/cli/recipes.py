@@ -43,11 +43,7 @@ def recipe_command(
 ) -> ArgumentParser:
     """Add a command that takes a recipe and what is different in it."""
     added = command(commands, name, does, run)
-    added.add_argument(
-        "recipe",
-        type=path,
-        help="path of a recipe, or the name of a shipped one",
-    )
+    added.add_argument("recipe", type=path, help="path of a recipe, or the name of a shipped one")
     added.add_argument(
         "--source", type=path, help="take the normal images from here; the layout is recognised"
     )

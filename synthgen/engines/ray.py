@@ -8,7 +8,7 @@ state of a run. (Not Ray Data, whose pool keeps the place of a dead actor, so th
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from socket import gethostname
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,13 +72,15 @@ class RayEngine(Engine):
     def run(self, plan: Plan, url: str, shards: Sequence[int]) -> Iterator[News]:
         """Make the shards; see ``Engine.run``."""
         given = (plan, url, self._batch_size, self._resources["num_gpus"] > 0)
-        for _, mark, maker in self._made(shards, ShardMaker, given, OutputDirectory(url)):
-            yield News(mark.count, mark, maker.node)
+        with closing(self._made(shards, ShardMaker, given, OutputDirectory(url))) as made:
+            for _, mark, maker in made:
+                yield News(mark.count, mark, maker.node)
 
     def perform(self, perform: Callable[[T], None], tasks: Sequence[T]) -> Generator[T]:
         """Perform tasks; see ``Engine.perform``. The folders that they work in are seen by all nodes."""
-        for number, _, _ in self._made(range(len(tasks)), TaskMaker, (perform, tasks), None):
-            yield tasks[number]
+        with closing(self._made(range(len(tasks)), TaskMaker, (perform, tasks), None)) as made:
+            for number, _, _ in made:
+                yield tasks[number]
 
     def _made(
         self, numbers: Sequence[int], kind: type, given: tuple[Any, ...], folder: OutputDirectory | None

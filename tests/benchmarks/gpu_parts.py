@@ -284,8 +284,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     options = parser.parse_args()
-    scale = Scale("cpu", 0.01, True) if options.dry_run else Scale("cuda", 3, False)
+    scale = Scale("cpu", 0.01, True) if options.dry_run else Scale(options.device, 3, False)
     PARTS[options.part](scale)
 
 

@@ -9,20 +9,9 @@ from torch.utils.data import DataLoader
 
 import synthgen
 from synthgen.pipeline.dataset import AnomalyDataset
-from synthgen.pipeline.pipeline import Pipeline
 from synthgen.plan.plan import Plan
 from synthgen.sample import Sample
 from tests.recipes import small_recipe
-
-
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return synthgen.freeze(small_recipe())
-
-
-@pytest.fixture(scope="module")
-def samples(plan: Plan) -> list[Sample]:
-    return list(Pipeline(plan).samples(range(24)))
 
 
 def assert_same(item: dict[str, Any], sample: Sample) -> None:

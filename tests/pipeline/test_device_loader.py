@@ -19,16 +19,6 @@ from tests.cli.helpers import write_pictures
 from tests.recipes import small_recipe
 
 
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return synthgen.freeze(small_recipe())
-
-
-@pytest.fixture(scope="module")
-def samples(plan: Plan) -> list[Sample]:
-    return list(Pipeline(plan).samples(range(24)))
-
-
 def assert_same(batches: list[DeviceBatch], samples: list[Sample]) -> None:
     """The batches hold the samples, all of them, in their order."""
     assert [index for batch in batches for index in batch.indices] == [each.facts.index for each in samples]

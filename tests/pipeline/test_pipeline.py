@@ -14,16 +14,6 @@ from synthgen.sample import Sample
 from tests.recipes import small_recipe
 
 
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return synthgen.freeze(small_recipe())
-
-
-@pytest.fixture(scope="module")
-def samples(plan: Plan) -> list[Sample]:
-    return list(Pipeline(plan).samples(range(24)))
-
-
 def assert_same(first: Sample, second: Sample) -> None:
     assert first.facts == second.facts
     assert np.array_equal(first.image, second.image)

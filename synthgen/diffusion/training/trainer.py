@@ -48,16 +48,15 @@ class Trainer:
         self.unet = unet.to(accelerator.device, memory_format=torch.channels_last)
         """The network itself, whatever accelerate wraps around it."""
         self.scheduler = new_scheduler(settings)
-        self._batches = BatchesAhead(self._drawn, accelerator.device.type == "cuda")
+        on_gpu = accelerator.device.type == "cuda"
+        self._batches = BatchesAhead(self._drawn, ahead=on_gpu)
         self._loss = DiffusionLoss(
             self.scheduler.alphas_cumprod.to(accelerator.device),
             settings.prediction,
             None if settings.min_snr == "none" else settings.min_snr,
         )
-        on_gpu = accelerator.device.type == "cuda"  # where one kernel for all weights is fast
-        optimizer = torch.optim.Adam(
-            self.unet.parameters(), lr=settings.learning_rate, fused=True if on_gpu else None
-        )
+        fused = True if on_gpu else None  # one kernel for all weights
+        optimizer = torch.optim.Adam(self.unet.parameters(), lr=settings.learning_rate, fused=fused)
         self._network, self._optimizer = accelerator.prepare(self.unet, optimizer)
         self.average = MovingAverage(self.unet, settings.ema)
 
