@@ -88,7 +88,7 @@ def make_shard(
 def worker_device(device: str, number: int, recipe: Recipe) -> str:
     """The device of one worker; ``auto`` looks for GPUs only where networks run, for it takes torch to look.
 
-    Perlin fields are computed on a GPU that is asked for, but are not worth one.
+    Perlin fields are computed on a GPU that is asked for; that one is worth it has not been measured.
     """
     networks = bool(recipe.judge.abnormal) or any(each.runs_network for each in recipe.synthesizers)
     return torch_device(device, number) if networks or device == "cuda" else "cpu"

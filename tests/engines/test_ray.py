@@ -22,6 +22,7 @@ from synthgen.engines import ray as engine_module
 from synthgen.engines.ray import RayEngine
 from synthgen.errors import InputError, RunError
 from synthgen.plan.plan import Plan
+from tests.cli.helpers import write_pictures
 from tests.engines.test_local import sums
 from tests.recipes import small_recipe
 
@@ -151,8 +152,6 @@ def test_a_driver_that_is_asked_to_stop_says_so_as_ever(cluster: Any, tmp_path: 
 
 
 def test_an_error_of_the_source_names_the_shard_and_ends_the_run(cluster: Any, tmp_path: Path) -> None:
-    from tests.cli.helpers import write_pictures
-
     write_pictures(tmp_path / "good", 3)
     source = {"kind": "folder", "path": str(tmp_path / "good")}
     gone = synthgen.freeze(small_recipe(source=source, synthesizers=[{"method": "scar"}], count=40))
